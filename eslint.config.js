@@ -1,0 +1,25 @@
+import js from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["dist/**", "node_modules/**", "*.js", ".dependency-cruiser.cjs"] },
+  js.configs.recommended,
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      // A promise nobody awaits is an error nobody sees.
+      "@typescript-eslint/no-floating-promises": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      // Mocha's and fast-check's callbacks are async by habit, awaiting or not.
+      "@typescript-eslint/require-await": "off",
+      eqeqeq: ["error", "smart"],
+    },
+  },
+  {
+    files: ["test/**"],
+    // chai's assertions are expressions (expect(x).to.be.true).
+    rules: { "@typescript-eslint/no-unused-expressions": "off" },
+  },
+);
