@@ -1,0 +1,71 @@
+import type { TableLayout } from "./layout.js";
+import type { HistoryColumns, Pipeline } from "./pipeline.js";
+import { FILE_COLUMNS } from "./table-mappings.js";
+
+/** Where the current snapshot is pushed to, as the export notebook reads it. Credentials are in a secret scope. */
+export interface ExportConfig {
+  readonly kind: "postgresql";
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly schema: string;
+  readonly tls: "disable" | "require" | "verify-full";
+  readonly secretScope: string;
+  /** Key of the user's name in the scope. */
+  readonly userKey: string;
+  /** Key of the password in the scope. */
+  readonly passwordKey: string;
+  /** Connections that write at the same time. */
+  readonly numConnections: number;
+}
+
+/** pipeline.json: all that the notebooks know of their stack. A workspace file beside them. */
+export interface PipelineConfig {
+  readonly version: 1;
+  readonly pipeline: string;
+  readonly environment: string;
+  readonly release: string;
+  readonly target: { readonly catalog: string; readonly schema: string };
+  readonly columns: typeof FILE_COLUMNS;
+  readonly historyColumns: HistoryColumns;
+  readonly tables: readonly {
+    readonly source: { readonly schema: string; readonly table: string };
+    readonly name: string;
+    readonly keys: readonly string[];
+    /** Path of the volume DMS writes to. */
+    readonly incoming: string;
+    /** Path of the volume finished files are moved to. */
+    readonly processed: string;
+  }[];
+  readonly export: ExportConfig | null;
+}
+
+export interface PipelineConfigInputs {
+  readonly pipeline: Pipeline;
+  readonly environment: string;
+  readonly release: string;
+  readonly target: { readonly catalog: string; readonly schema: string };
+  readonly tables: readonly TableLayout[];
+  readonly export?: ExportConfig;
+}
+
+/** The contents of pipeline.json. Nothing in it depends on a resource, so its hash is known before an update. */
+export function pipelineConfig(inputs: PipelineConfigInputs): PipelineConfig {
+  return {
+    version: 1,
+    pipeline: inputs.pipeline.name,
+    environment: inputs.environment,
+    release: inputs.release,
+    target: { catalog: inputs.target.catalog, schema: inputs.target.schema },
+    columns: FILE_COLUMNS,
+    historyColumns: inputs.pipeline.historyColumns,
+    tables: inputs.tables.map(({ source, name, keys, paths }) => ({
+      source: { schema: source.schema, table: source.table },
+      name,
+      keys,
+      incoming: paths.incoming,
+      processed: paths.processed,
+    })),
+    export: inputs.export ?? null,
+  };
+}

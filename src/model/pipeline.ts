@@ -1,0 +1,172 @@
+import { HeadwaterError } from "./errors.js";
+import { checkPipelineName, checkSourceName, checkTargetName, targetNames } from "./naming.js";
+
+/** Databases DMS can read. What each can do today is said where it is used (components/source-endpoint.ts). */
+export const SOURCE_ENGINES = ["postgresql", "mysql", "mariadb", "sqlserver", "oracle"] as const;
+export type SourceEngine = (typeof SOURCE_ENGINES)[number];
+
+/** The names of the three columns a history table adds: the paper's, or those of Databricks' AUTO CDC. */
+export const HISTORY_COLUMNS = ["paper", "autoCdc"] as const;
+export type HistoryColumns = (typeof HISTORY_COLUMNS)[number];
+
+/** What a pipeline says about one source table. */
+export interface TableDefinition {
+  /** The columns that identify a row, in the source's spelling. History is kept per key, so there must be one. */
+  readonly keys: readonly string[];
+  /** The table's name in the target schema. Default: the source table's name in lower case. */
+  readonly name?: string;
+}
+
+/** What a platform team writes once; part of a release. */
+export interface PipelineDefinition {
+  /** Lower-case letters and digits; the first part of every stack's name. */
+  readonly name: string;
+  readonly engine: SourceEngine;
+  /** Default: `paper` (current, effective_date, end_date). */
+  readonly historyColumns?: HistoryColumns;
+  /** Source schema -> source table -> definition. */
+  readonly tables: Readonly<Record<string, Readonly<Record<string, TableDefinition>>>>;
+}
+
+/** One table of a checked pipeline. */
+export interface PipelineTable {
+  readonly source: { readonly schema: string; readonly table: string };
+  /** The table's name in the target schema. */
+  readonly name: string;
+  readonly keys: readonly string[];
+}
+
+/** A checked pipeline: tables in a stable order, names proven usable in S3, DMS and Unity Catalog. */
+export interface Pipeline {
+  readonly name: string;
+  readonly engine: SourceEngine;
+  readonly historyColumns: HistoryColumns;
+  readonly tables: readonly PipelineTable[];
+}
+
+/** Columns that DMS or the history adds; a key of the same name could not be told apart from them. */
+const ADDED_COLUMNS = [
+  ...["op", "tx_commit_time", "change_seq"],
+  ...["current", "effective_date", "end_date", "__start_at", "__end_at"],
+];
+
+/**
+ * Checks a pipeline's definition and gives it its defaults. Throws a HeadwaterError that names the table, what was
+ * found and the remedy. The result does not depend on the order in which tables are written.
+ */
+export function definePipeline(definition: PipelineDefinition): Pipeline {
+  const where = `pipeline ${definition.name}`;
+  checkPipelineName(definition.name);
+  checkMember(where, "engine", definition.engine, SOURCE_ENGINES);
+  const historyColumns = definition.historyColumns ?? "paper";
+  checkMember(where, "historyColumns", historyColumns, HISTORY_COLUMNS);
+
+  const tables = Object.entries(definition.tables)
+    .flatMap(([schema, tables]) =>
+      Object.entries(tables).map(([table, entry]) => checkTable(where, schema, table, entry)),
+    )
+    .sort((a, b) => compare(a.source.schema, b.source.schema) || compare(a.source.table, b.source.table));
+  if (tables.length === 0) {
+    throw new HeadwaterError("pipeline/no-tables", "a pipeline needs at least one table", {
+      where,
+      field: "tables",
+      found: definition.tables,
+      allowed: "{ <schema>: { <table>: { keys: [...] } } }",
+      remedy: "Name the tables to carry, with their keys.",
+    });
+  }
+  refuseSharedNames(where, tables);
+  return Object.freeze({ name: definition.name, engine: definition.engine, historyColumns, tables });
+}
+
+/** The table of that source name, or undefined. */
+export function findTable(pipeline: Pipeline, schema: string, table: string): PipelineTable | undefined {
+  return pipeline.tables.find(({ source }) => source.schema === schema && source.table === table);
+}
+
+function checkTable(where: string, schema: string, table: string, entry: TableDefinition): PipelineTable {
+  const field = `tables.${schema}.${table}`;
+  checkSourceName(where, `${field} (schema)`, schema);
+  checkSourceName(where, field, table);
+  const keys = checkKeys(where, field, entry.keys);
+  const name = entry.name ?? table.toLowerCase();
+  checkTargetName(where, `${field}.name`, name);
+  return Object.freeze({ source: Object.freeze({ schema, table }), name, keys });
+}
+
+function checkKeys(where: string, field: string, keys: readonly string[] | undefined): readonly string[] {
+  if (keys === undefined || keys.length === 0) {
+    throw new HeadwaterError("pipeline/no-keys", "the table has no keys", {
+      where,
+      field: `${field}.keys`,
+      found: keys ?? "nothing",
+      allowed: "one or more column names",
+      remedy:
+        "List the primary key's columns. A table without a key has no history: give it one, or leave it out.",
+    });
+  }
+  const seen = new Set<string>();
+  for (const key of keys) {
+    if (typeof key !== "string" || key === "" || seen.has(key)) {
+      throw new HeadwaterError("pipeline/bad-key", "a key is empty or listed twice", {
+        where,
+        field: `${field}.keys`,
+        found: keys,
+        allowed: "different column names",
+        remedy: "List each key column once.",
+      });
+    }
+    if (ADDED_COLUMNS.includes(key.toLowerCase()) || key.startsWith("BI_")) {
+      throw new HeadwaterError(
+        "pipeline/reserved-column",
+        "a key has the name of a column the pipeline adds",
+        {
+          where,
+          field: `${field}.keys`,
+          found: key,
+          allowed: `any name but ${ADDED_COLUMNS.join(", ")} and BI_*`,
+          remedy:
+            "Leave the table out, or have the source show it under other column names (a view, a renamed column).",
+        },
+      );
+    }
+    seen.add(key);
+  }
+  return Object.freeze([...keys]);
+}
+
+/** Each table also makes a log and a view: no name among all of them may be taken twice. */
+function refuseSharedNames(where: string, tables: readonly PipelineTable[]): void {
+  const owners = new Map<string, PipelineTable>();
+  for (const table of tables) {
+    for (const name of Object.values(targetNames(table.name))) {
+      const other = owners.get(name);
+      if (other !== undefined && other !== table) {
+        throw new HeadwaterError("pipeline/name-taken", `two tables would both make ${name}`, {
+          where,
+          field: `tables.${table.source.schema}.${table.source.table}.name`,
+          found: `${table.name}, beside ${other.name} of ${other.source.schema}.${other.source.table}`,
+          allowed: "a name that shares neither table, log, view nor volumes with another table",
+          remedy: `Give one of them another name, for example "${table.source.schema.toLowerCase()}_${table.name}".`,
+        });
+      }
+      owners.set(name, table);
+    }
+  }
+}
+
+function checkMember(where: string, field: string, found: string, allowed: readonly string[]): void {
+  if (!allowed.includes(found)) {
+    throw new HeadwaterError("pipeline/bad-value", `${field} is not one Headwater knows`, {
+      where,
+      field,
+      found,
+      allowed: allowed.join(", "),
+      remedy: "Use one of the allowed values.",
+    });
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
