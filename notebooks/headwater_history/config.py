@@ -1,0 +1,212 @@
+"""pipeline.json: what the program tells the notebooks. Read strictly, so that a typo is an error and not a default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import HeadwaterError
+
+HISTORY_COLUMNS = ("paper", "autoCdc")
+TLS_MODES = ("require", "disable", "verify-full")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns DMS adds: operation, commit time, position within it, and the prefix of old key values."""
+
+    op: str
+    commit_time: str
+    change_seq: str
+    before_image_prefix: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One source table. `incoming` and `processed` are folders without a trailing slash."""
+
+    source: str
+    name: str
+    keys: tuple[str, ...]
+    incoming: str
+    processed: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """A PostgreSQL to push snapshots into. Holds the secrets' names, never their values."""
+
+    host: str
+    port: int
+    database: str
+    schema: str
+    tls: str
+    secret_scope: str
+    user_key: str
+    password_key: str
+    num_connections: int
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    pipeline: str
+    environment: str
+    release: str
+    catalog: str
+    schema: str
+    columns: Columns
+    history_columns: str
+    tables: tuple[Table, ...]
+    export: Export | None
+
+    def select(self, names: str) -> Pipeline:
+        """The same pipeline with the tables of a comma list only; an empty list means all."""
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        known = {table.name: table for table in self.tables}
+        for name in wanted:
+            if name not in known:
+                raise HeadwaterError(
+                    "notebook/unknown-table", "is not a table of this pipeline", where="parameter tables",
+                    found=name, allowed=", ".join(known) + ", or empty for all",
+                )  # fmt: skip
+        chosen = tuple(known[name] for name in dict.fromkeys(wanted)) or self.tables
+        return Pipeline(**{**self.__dict__, "tables": chosen})
+
+
+class _Object:
+    """A JSON object whose fields are taken one by one; `done` refuses what nobody asked for."""
+
+    def __init__(self, value: Any, where: str, field: str) -> None:
+        self.where, self.field = where, field
+        if not isinstance(value, Mapping):
+            raise HeadwaterError(
+                "config/wrong-type", "must be an object", where=where, field=field or None, found=value
+            )
+        self.rest = dict(value)
+
+    def path(self, name: str) -> str:
+        return f"{self.field}.{name}" if self.field else name
+
+    def fail(
+        self, name: str, summary: str, found: object = None, allowed: str | None = None
+    ) -> HeadwaterError:
+        return HeadwaterError(
+            "config/invalid", summary, where=self.where, field=self.path(name), found=found, allowed=allowed,
+            remedy="the program writes this file: deploy the stack again, or correct the file",
+        )  # fmt: skip
+
+    def take(self, name: str, kind: type[T], *allowed: T) -> T:
+        if name not in self.rest:
+            raise self.fail(name, "is missing")
+        value = self.rest.pop(name)
+        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+            raise self.fail(name, "has the wrong type", json.dumps(value), kind.__name__)
+        if value == "" or (allowed and value not in allowed):
+            choices = ", ".join(map(str, allowed)) or "a text that is not empty"
+            raise self.fail(name, "has a value that is not allowed", json.dumps(value), choices)
+        return value
+
+    def object(self, name: str) -> _Object:
+        return _Object(self.take(name, dict), self.where, self.path(name))
+
+    def done(self, result: T) -> T:
+        for name in self.rest:
+            raise self.fail(name, "is not a known field")
+        return result
+
+
+def _table(entry: _Object) -> Table:
+    source = entry.object("source")
+    keys = entry.take("keys", list)
+    if not keys or not all(isinstance(key, str) and key for key in keys) or len(set(keys)) != len(keys):
+        raise entry.fail(
+            "keys", "must name the table's key columns", json.dumps(keys), "one or more distinct names"
+        )
+    return entry.done(
+        Table(
+            source=source.done(f"{source.take('schema', str)}.{source.take('table', str)}"),
+            name=entry.take("name", str),
+            keys=tuple(keys),
+            incoming=entry.take("incoming", str).rstrip("/"),
+            processed=entry.take("processed", str).rstrip("/"),
+        )
+    )
+
+
+def _export(entry: _Object) -> Export:
+    entry.take("kind", str, "postgresql")
+    result = Export(
+        host=entry.take("host", str),
+        port=entry.take("port", int),
+        database=entry.take("database", str),
+        schema=entry.take("schema", str),
+        tls=entry.take("tls", str, *TLS_MODES),
+        secret_scope=entry.take("secretScope", str),
+        user_key=entry.take("userKey", str),
+        password_key=entry.take("passwordKey", str),
+        num_connections=entry.take("numConnections", int),
+    )
+    if result.num_connections < 1:
+        raise entry.fail("numConnections", "is too small", result.num_connections, "1 or more")
+    return entry.done(result)
+
+
+def _each(top: _Object, name: str, build: Callable[[_Object], T]) -> tuple[T, ...]:
+    entries = top.take(name, list)
+    return tuple(build(_Object(entry, top.where, f"{name}[{index}]")) for index, entry in enumerate(entries))
+
+
+def parse_pipeline(text: str, where: str = "pipeline.json") -> Pipeline:
+    """Reads the file's text. Every error names the file and the field."""
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise HeadwaterError("config/not-json", f"is not JSON: {error}", where=where) from error
+    top = _Object(content, where, "")
+    top.take("version", int, 1)
+    target, columns = top.object("target"), top.object("columns")
+    if "export" not in top.rest:
+        raise top.fail("export", "is missing", allowed="null or an object")
+    export = _export(top.object("export")) if top.rest["export"] is not None else top.rest.pop("export")
+    tables = _each(top, "tables", _table)
+    names = [table.name for table in tables]
+    if not tables or len(set(names)) != len(names):
+        raise top.fail("tables", "must hold one or more tables of distinct names", names)
+    return top.done(
+        Pipeline(
+            pipeline=top.take("pipeline", str),
+            environment=top.take("environment", str),
+            release=top.take("release", str),
+            catalog=target.take("catalog", str),
+            schema=target.done(target.take("schema", str)),
+            columns=columns.done(
+                Columns(
+                    op=columns.take("op", str),
+                    commit_time=columns.take("commitTime", str),
+                    change_seq=columns.take("changeSeq", str),
+                    before_image_prefix=columns.take("beforeImagePrefix", str),
+                )
+            ),
+            history_columns=top.take("historyColumns", str, *HISTORY_COLUMNS),
+            tables=tables,
+            export=export,
+        )
+    )
+
+
+def load_pipeline(path: str = "pipeline.json") -> Pipeline:
+    """Reads pipeline.json beside the notebook: a notebook's folder is its working directory."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise HeadwaterError(
+            "config/unreadable",
+            f"cannot be read: {error.strerror}",
+            where=path,
+            remedy="deploy the stack again",
+        ) from error
+    return parse_pipeline(text, path)

@@ -1,0 +1,81 @@
+"""One Spark Connect server for all tests, started with the first that needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent.parent / "notebooks"), str(HERE)]
+
+from pyspark.sql import SparkSession  # noqa: E402
+from support import Lake  # noqa: E402
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: those that need no Spark."""
+    items.sort(key=lambda item: "remote" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def remote() -> Iterator[str]:
+    """The address of a running Spark Connect server."""
+    folder = Path(tempfile.mkdtemp(prefix="headwater-notebooks-"))
+    port = str(free_port())
+    os.environ.pop("SPARK_REMOTE", None)
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, str(HERE / "spark_server.py"), port, str(folder / "warehouse")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
+        )  # fmt: skip
+        try:
+            assert server.stdout is not None
+            if server.stdout.readline().strip() != "ready":
+                pytest.exit(f"Spark did not start:\n{(folder / 'log').read_text()[-4000:]}", 1)
+            yield f"sc://127.0.0.1:{port}"
+        finally:
+            assert server.stdin is not None
+            server.stdin.close()
+            try:
+                server.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark(remote: str) -> Iterator[SparkSession]:
+    session = SparkSession.builder.remote(remote).getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def make_lake(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Lake]]:
+    """Makes lakes: `make_lake(customers=["id"])`; their schemas are dropped after the test."""
+    made: list[Lake] = []
+
+    def make(history_columns: str = "paper", **tables: list[str]) -> Lake:
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        made.append(Lake(spark, name, tmp_path / name, tables or {"customers": ["id"]}, history_columns))
+        return made[-1]
+
+    yield make
+    for lake in made:
+        spark.sql(f"DROP SCHEMA spark_catalog.{lake.schema} CASCADE")
