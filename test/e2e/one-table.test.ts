@@ -1,0 +1,178 @@
+import { expect } from "chai";
+import { canonicalTime } from "../../demo/proof/canonical.js";
+import { describeDifference } from "../../demo/proof/compare.js";
+import type { LoadWindow } from "../../demo/proof/checks.js";
+import { prove, type Proof } from "../../demo/proof/prove.js";
+import type { Connection } from "../../demo/source/connection.js";
+import { runWorkload, type WorkloadResult } from "../../demo/source/run-workload.js";
+import { shopWorkload } from "../../demo/source/scenarios.js";
+import { createSource } from "../../demo/source/source.js";
+import { initialRows, WorkloadBuilder } from "../../demo/source/workload.js";
+import { shopTable } from "../../demo/tables.js";
+import { definePipeline } from "../../src/model/pipeline.js";
+import { dmsClient, s3Client } from "../../src/operations/aws.js";
+import { Replications } from "../../src/operations/dms.js";
+import { hasEnded, hasSucceeded, Jobs } from "../../src/operations/jobs.js";
+import { listFiles } from "../../src/operations/landing.js";
+import { findWarehouse, Statements, type StatementResult } from "../../src/operations/statements.js";
+import { waitFor } from "../../src/operations/wait.js";
+import { WorkspaceClient } from "../../src/operations/workspace-client.js";
+import { startSandbox, type Sandbox } from "../../src/sandbox/sandbox.js";
+import { buildByHand, type HandBuilt, type Site } from "./by-hand.js";
+
+const customers = shopTable("customers");
+const tables = [customers];
+const wait = { timeoutMs: 400_000, intervalMs: 250, maxIntervalMs: 500 };
+const target = { catalog: "by_hand", schema: "shop", historyColumns: "paper" } as const;
+
+/** Milliseconds since 1970 as the proof writes times. */
+function instant(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 23).replace("T", " ")}000`;
+}
+
+for (const clockScale of [60, 1])
+  describe(`one table, without Pulumi, the clock ${clockScale === 1 ? "not scaled" : `scaled by ${clockScale}`}`, function () {
+    this.timeout(900_000);
+    let sandbox: Sandbox;
+    let site: Site;
+    let source: Connection;
+    let built: HandBuilt;
+    let replications: Replications;
+    let jobs: Jobs;
+    let changes: WorkloadResult;
+    let window: LoadWindow;
+    let sql: (statement: string) => Promise<StatementResult>;
+    const initial = initialRows("one table", tables, 0.5);
+
+    before(async () => {
+      sandbox = await startSandbox({ progress: () => undefined, clockScale });
+      const user = { user: "dms_by_hand", password: "only-for-the-test" };
+      const { host, port, user: admin, password, database } = sandbox.source;
+      source = await createSource(
+        { host, port, user: admin, password, database },
+        "by_hand",
+        tables,
+        initial,
+        user,
+      );
+      const aws = {
+        region: "eu-west-1",
+        endpoints: { dms: sandbox.urls.dms, s3: sandbox.urls.aws },
+        credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+      };
+      const workspace = new WorkspaceClient({ host: sandbox.urls.workspace, token: sandbox.workspaceToken });
+      const pipeline = definePipeline({
+        name: "hand",
+        engine: "postgresql",
+        tables: { shop: { customers: { keys: ["id"] } } },
+      });
+      const dms = dmsClient(aws);
+      site = { ...{ sandbox, dms, s3: s3Client(aws), workspace, pipeline, bucket: "by-hand" }, ...target };
+      built = await buildByHand(site, source, user);
+      replications = new Replications(dms);
+      jobs = new Jobs(workspace);
+      const statements = new Statements(workspace, await findWarehouse(workspace));
+      sql = (statement) => statements.execute(statement, {}, { timeoutMs: 60_000, intervalMs: 50 });
+    });
+
+    after(async () => {
+      site?.dms.destroy();
+      site?.s3.destroy();
+      await sandbox?.stop();
+    });
+
+    /** Waits until the job has taken all files and the history knows the commit time (if one is given). */
+    async function ingested(commit?: string): Promise<void> {
+      await waitFor("the job", wait, async () => {
+        const runs = await jobs.runs(built.jobId);
+        const failed = runs.find(
+          (run) => hasEnded(run) && run.lifeCycleState !== "SKIPPED" && !hasSucceeded(run),
+        );
+        if (failed !== undefined) throw await jobs.failure(failed);
+        const waiting = await listFiles(site.s3, { bucket: site.bucket, prefix: "incoming/" });
+        if (waiting.length > 0 || runs.length === 0 || !runs.every(hasEnded))
+          return { done: false, seen: "not yet" };
+        if (commit === undefined) return { done: true, value: undefined };
+        const newest = "SELECT CAST(max(effective_date) AS STRING) FROM by_hand.shop.customers";
+        const [[found]] = (await sql(newest)).rows as [[string]];
+        return canonicalTime(found) >= commit
+          ? { done: true, value: undefined }
+          : { done: false, seen: found };
+      });
+    }
+
+    async function proof(): Promise<Proof> {
+      const query = async (statement: string) => (await sql(statement)).rows;
+      return prove(tables, { source, query, lakehouse: target, moments: changes.moments, window });
+    }
+
+    function failures({ verdicts }: Proof): string[] {
+      return verdicts.filter(({ passed }) => !passed).map(({ check }) => check);
+    }
+
+    it("loads the table: the file lies where DMS puts it, the trigger starts the job, the file is moved", async () => {
+      const began = Date.now();
+      await replications.start(built.replicationConfigArn, wait);
+      const [loaded] = await replications.awaitFullLoad(
+        built.replicationConfigArn,
+        [{ schema: "shop", table: "customers" }],
+        wait,
+      );
+      window = { from: instant(began), until: instant(Date.now() + 1) };
+      expect(loaded?.loadedRows).to.equal(initial.get("customers")?.length);
+      await ingested();
+      const [run] = await jobs.runs(built.jobId);
+      expect(run?.trigger).to.equal("FILE_ARRIVAL");
+      const moved = await listFiles(site.s3, { bucket: site.bucket, prefix: "processed/" });
+      expect(moved.map(({ key }) => key)).to.deep.equal(["processed/shop/customers/LOAD00000001.parquet"]);
+    });
+
+    it("follows the changes: history, current view and snapshots equal the audit trail, row for row", async () => {
+      const workload = new WorkloadBuilder("one table", tables, initial);
+      changes = await runWorkload(source, tables, shopWorkload(workload));
+      const committed = Date.now();
+      await ingested(changes.lastCommit);
+      // DMS batches changes for 60 s (CdcMaxBatchInterval) of its clock.
+      if (clockScale === 1) expect(Date.now() - committed).to.be.greaterThan(50_000);
+      const { verdicts } = await proof();
+      expect(
+        verdicts.flatMap(({ comparison }) => comparison.differences.map(describeDifference)),
+      ).to.deep.equal([]);
+      expect(verdicts.map(({ check, passed }) => [check, passed])).to.deep.equal([
+        ["history", true],
+        ["current", true],
+        ["as-of", true],
+      ]);
+      for (const { comparison } of verdicts) expect(comparison.expected).to.be.greaterThan(400);
+    });
+
+    if (clockScale !== 1)
+      it("sees what is broken in the table itself: a boundary one microsecond off, a version dropped, doubled, left open", async () => {
+        const history = "by_hand.shop.customers";
+        // A version between the last moment and the last commit: no snapshot shows it, only the history tells.
+        const last = changes.moments.at(-1)?.until ?? "";
+        const [[id, start]] = (
+          await sql(
+            `SELECT id, CAST(effective_date AS STRING) FROM ${history}
+         WHERE end_date IS NOT NULL AND effective_date > TIMESTAMP '${last}' ORDER BY effective_date DESC LIMIT 1`,
+          )
+        ).rows as [[string, string]];
+        const one = `id = ${id} AND effective_date = TIMESTAMP '${start}'`;
+        const breaks: [string, string[]][] = [
+          [
+            `UPDATE ${history} SET end_date = end_date + INTERVAL '0.000001' SECOND WHERE ${one}`,
+            ["history"],
+          ],
+          [`DELETE FROM ${history} WHERE ${one}`, ["history"]],
+          [`INSERT INTO ${history} SELECT * FROM ${history} WHERE ${one}`, ["history"]],
+          [`UPDATE ${history} SET end_date = NULL WHERE ${one}`, ["history", "current"]],
+        ];
+        for (const [statement, expected] of breaks) {
+          const [version] = (await sql(`DESCRIBE HISTORY ${history} LIMIT 1`)).rows as [[string]];
+          await sql(statement);
+          expect(failures(await proof()), statement).to.deep.equal(expected);
+          await sql(`RESTORE TABLE ${history} TO VERSION AS OF ${version[0]}`);
+        }
+        expect(failures(await proof()), "restored").to.deep.equal([]);
+      });
+  });
