@@ -86,9 +86,23 @@ export class Notebooks extends pulumi.ComponentResource {
       { path: this.path, deleteRecursive: true },
       { parent: this, dependsOn: root },
     );
+    const folders = new Map([["", folder]]);
+    const folderOf = (path: string): databricks.Directory => {
+      const inner = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+      let found = folders.get(inner);
+      if (found === undefined) {
+        found = new databricks.Directory(
+          `${name}-release-${inner}`,
+          { path: `${this.path}/${inner}`, deleteRecursive: true },
+          { parent: this, dependsOn: folderOf(inner) },
+        );
+        folders.set(inner, found);
+      }
+      return found;
+    };
     const uploads = files.map(({ path, content }) => {
       const target = { path: `${this.path}/${path}`, contentBase64: content.toString("base64") };
-      const options = { parent: this, dependsOn: folder };
+      const options = { parent: this, dependsOn: folderOf(path) };
       return content.toString("utf8").startsWith(NOTEBOOK_HEADER)
         ? // Databricks drops the extension of a notebook in source format.
           new databricks.Notebook(

@@ -29,10 +29,19 @@ const START_DEADLINE_MS = 90_000;
 const FREE_PORT_ATTEMPTS = 3;
 
 // moto does not notice that its parent is gone; this does, by the end of its standard input (read without Python's buffer,
-// whose lock would abort an orderly end).
+// whose lock would abort an orderly end). moto takes a Deny for granted whatever its conditions say, so that a bucket that asks
+// for TLS would refuse everything; the sandbox's loopback stands for TLS.
 const PROGRAM = `
 import os, sys, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+judge = IAMPolicyStatement.is_action_permitted
+def over_tls(self, *args, **kwargs):
+    condition = self._statement.get("Condition", {}).get("Bool", {})
+    if self._statement["Effect"] == "Deny" and str(condition.get("aws:SecureTransport")).lower() == "false":
+        return PermissionResult.NEUTRAL
+    return judge(self, *args, **kwargs)
+IAMPolicyStatement.is_action_permitted = over_tls
 from moto.server import main
 main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 `;

@@ -248,9 +248,10 @@ class Processes {
 
   async #verify(): Promise<void> {
     const processes = await markedProcesses(this.id);
+    // Without a process of ours, a port of ours that answers is somebody else's by now.
+    if (processes.length === 0) return;
     const listening: number[] = [];
     for (const port of this.#ports) if (await isListening(port)) listening.push(port);
-    if (processes.length === 0 && listening.length === 0) return;
     throw new HeadwaterError("sandbox/not-stopped", "something of the sandbox is left", {
       where: this.folder,
       found: { processes: processes.map(({ pid }) => pid), listening },
