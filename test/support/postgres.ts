@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { sharedTemporaryFolder } from "../../src/sandbox/postgres-binaries.js";
@@ -23,6 +23,8 @@ export interface PostgresFixture {
  */
 export async function startPostgres({ flags = [] }: { flags?: string[] } = {}): Promise<PostgresFixture> {
   const folder = await mkdtemp(path.join(await sharedTemporaryFolder(), "headwater-test-pg-"));
+  // As root, PostgreSQL runs as another user, who must be able to enter.
+  await chmod(folder, 0o711);
   const remove = () => rm(folder, { recursive: true, force: true });
   const server = await start({ folder, flags, progress: () => undefined }).catch(async (error: unknown) => {
     await remove();
