@@ -1,0 +1,1 @@
+"""Jobs: settings, runs, triggers and the API."""

@@ -1,0 +1,1 @@
+"""The workspace's APIs outside Unity Catalog and jobs."""

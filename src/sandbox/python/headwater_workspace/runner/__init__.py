@@ -1,0 +1,1 @@
+"""Runs notebooks: a process each, on the Spark host."""
