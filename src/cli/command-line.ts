@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Command, CommanderError } from "commander";
+import { packageRoot } from "../engine/paths.js";
+import { addDestroy } from "./destroy.js";
+import { errorAsJson, exitCodeOf, renderError } from "./failure.js";
+import { Interrupt } from "./interrupt.js";
+import { addPreview } from "./preview.js";
+import { addPromote, addUp } from "./promote.js";
+import { addSandbox } from "./sandbox.js";
+import { printJson } from "./output.js";
+import { addStatus } from "./status.js";
+import { styleFor } from "./style.js";
+
+/**
+ * The whole command line; `interrupt` is heard by every command. Commands import what is heavy only when they run: programs and
+ * providers take seconds to load, and `--help` needs none of them.
+ */
+export function commandLine(interrupt: Interrupt): Command {
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as {
+    version: string;
+  };
+  const program = new Command("headwater")
+    .description("Change data capture into a lakehouse, as Pulumi stacks")
+    .version(version)
+    .showHelpAfterError("(headwater --help tells what there is)")
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done; 1 something failed; 2 wrong usage or input, nothing was tried; 130 and 143 interrupted.",
+    )
+    .exitOverride();
+  addPreview(program, interrupt);
+  addUp(program, interrupt);
+  addPromote(program, interrupt);
+  addDestroy(program, interrupt);
+  addStatus(program, interrupt);
+  addSandbox(program, interrupt);
+  return program;
+}
+
+/** Runs one command line (without `node` and the script); returns the exit code and never ends the process. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  // The SDK announces on standard error what its future versions will need; the version here is pinned.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  const interrupt = new Interrupt((line) => process.stderr.write(`${line}\n`));
+  try {
+    await commandLine(interrupt).parseAsync([...args], { from: "user" });
+    return exitCodeOf(new CommanderError(0, "", ""), interrupt.by);
+  } catch (error) {
+    // Commander has said what is wrong with the usage already.
+    if (!(error instanceof CommanderError)) report(error, args);
+    return exitCodeOf(error, interrupt.by);
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+function report(error: unknown, args: readonly string[]): void {
+  if (args.includes("--json")) printJson(errorAsJson(error));
+  const style = styleFor(process.stderr, !args.includes("--no-color"));
+  process.stderr.write(`${renderError(error, style, args.includes("--verbose"))}\n`);
+}

@@ -1,0 +1,83 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { HeadwaterError } from "../model/errors.js";
+import { checkEnvironmentName } from "../model/naming.js";
+
+/** What every command that works on stacks takes. */
+export interface CommonOptions {
+  readonly pipeline?: string;
+  readonly program?: string;
+  readonly settings: string;
+  readonly backend?: string;
+  readonly secretsProvider?: string;
+  readonly workFolder: string;
+  readonly sandbox: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+}
+
+/** What commands that change something take besides. */
+export interface ChangeOptions extends CommonOptions {
+  readonly yes: boolean;
+  readonly unlock: boolean;
+  readonly forgetPending: boolean;
+}
+
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option("--pipeline <name>", "the pipeline (default: the only one there is)")
+    .option("--program <name>", "the program (default: the one the stack's file names)")
+    .option("--settings <folder>", "the folder with Pulumi.<stack>.yaml", "stacks")
+    .addOption(
+      new Option(
+        "--backend <url>",
+        "where state lives (default: file://<work folder>/state; with --sandbox in the sandbox's folder)",
+      ).env("PULUMI_BACKEND_URL"),
+    )
+    .option(
+      "--secrets-provider <url>",
+      "what protects secrets in the state of a new stack (default: passphrase)",
+    )
+    .option("--work-folder <folder>", "for private copies and the history of what was done", ".headwater")
+    .option(
+      "--sandbox",
+      "work on the local cloud: the one `headwater sandbox` keeps up, else one just for this",
+      false,
+    )
+    .option("--json", "one JSON object a line on standard output, for programs", false)
+    .option("--verbose", "everything the engine says, and stack traces", false)
+    .option("--no-color", "no colours");
+}
+
+export function withChangeOptions(command: Command): Command {
+  return withCommonOptions(command)
+    .option("-y, --yes", "do not ask", false)
+    .option("--unlock", "break the lock on the stack; only when its holder is known to be gone", false)
+    .option(
+      "--forget-pending",
+      "forget operations an earlier run left half-way; look in the cloud first",
+      false,
+    );
+}
+
+/** `dev,staging` -> ["dev", "staging"]; refuses what is no environment's name, and one named twice. */
+export function environmentList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  for (const name of names) {
+    try {
+      checkEnvironmentName(name);
+    } catch (error) {
+      if (error instanceof HeadwaterError) throw new InvalidArgumentError(`\n${error.message}`);
+      throw error;
+    }
+  }
+  if (new Set(names).size !== names.length) throw new InvalidArgumentError("An environment is named twice.");
+  return names;
+}
+
+/** One environment's name. */
+export function environmentName(text: string): string {
+  const [name = "", ...more] = environmentList(text);
+  if (more.length > 0) throw new InvalidArgumentError("Only one environment; `promote` takes several.");
+  return name;
+}

@@ -1,0 +1,4 @@
+/** One JSON object a line on standard output. */
+export function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

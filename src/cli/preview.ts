@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import type { PhaseEvent } from "../driver/events.js";
+import { asHeadwaterError } from "../driver/errors.js";
+import type { Interrupt } from "./interrupt.js";
+import { environmentList, withCommonOptions, type CommonOptions } from "./options.js";
+import { describeChanges } from "./render.js";
+
+interface PreviewOptions extends CommonOptions {
+  readonly environment: readonly string[];
+}
+
+export function addPreview(program: Command, interrupt: Interrupt): void {
+  withCommonOptions(program.command("preview"))
+    .description("show what `up` would change; nothing is changed")
+    .requiredOption("-e, --environment <names>", "the environments, separated by commas", environmentList)
+    .addHelpText("after", "\nExample: headwater preview --environment dev --sandbox")
+    .action((options: PreviewOptions) => preview(options, interrupt));
+}
+
+async function preview(options: PreviewOptions, interrupt: Interrupt): Promise<void> {
+  const { withSession } = await import("./session.js");
+  await withSession(options, interrupt, async (session) => {
+    for (const name of options.environment) {
+      const started = performance.now();
+      const note = (event: Pick<PhaseEvent, "state" | "changes" | "error">): void =>
+        session.show({
+          type: "phase",
+          phase: "preview",
+          environment: name,
+          at: new Date().toISOString(),
+          elapsedMs: Math.round(performance.now() - started),
+          ...event,
+        });
+      note({ state: "started" });
+      try {
+        const { changes } = await session.environment(name).preview(await session.release(name), {
+          signal: session.signal,
+          firmSignal: session.firmSignal,
+          emit: (event) => session.show({ ...event, at: new Date().toISOString() }),
+        });
+        note({ state: "succeeded", changes });
+        session.answer(`${name}: ${describeChanges(changes)}`, {
+          type: "preview",
+          environment: name,
+          changes,
+        });
+      } catch (caught) {
+        const error = asHeadwaterError(caught, "driver/internal", "preview failed");
+        note({ state: "failed", error });
+        throw error;
+      }
+    }
+  });
+}

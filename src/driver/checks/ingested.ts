@@ -1,0 +1,153 @@
+import { HeadwaterError } from "../../model/errors.js";
+import { hasEnded, hasSucceeded, type JobRun } from "../../operations/jobs.js";
+import { listFiles, parseS3Url, tableFolder } from "../../operations/landing.js";
+import { waitFor, type WaitOptions } from "../../operations/wait.js";
+import type { Check, CheckContext, CheckResult } from "./check.js";
+import { lakehouseOutputs, type LakehouseOutputs } from "./outputs.js";
+
+export interface IngestedOptions {
+  /** Milliseconds until the job has taken every file. Default 60 min. */
+  readonly timeoutMs?: number;
+  readonly intervalMs?: number;
+}
+
+/**
+ * What had landed when the check began has been taken in: the job started by itself (file arrival; where settings start it
+ * otherwise, the check starts it), its newest run succeeded, none of those files is left in the landing zone, every
+ * table's history exists, and no file was set aside.
+ */
+export function ingested({ timeoutMs = 3_600_000, intervalMs = 1000 }: IngestedOptions = {}): Check {
+  return {
+    name: "ingested",
+    async run(context) {
+      const { stack, clients, progress, signal } = context;
+      const outputs = lakehouseOutputs(stack, context.outputs);
+      const wait = { timeoutMs, intervalMs, progress, signal };
+      const landed = await landedKeys(context, outputs);
+      const own = startsByItself(context.settings);
+      const startedByUs = own ? undefined : await clients.jobs.runNow(outputs.jobId, {}, signal);
+      const run =
+        startedByUs === undefined
+          ? await awaitIngestion(context, outputs, landed, wait)
+          : await clients.jobs.awaitRun(startedByUs, wait);
+      return judge(context, outputs, landed.size, run);
+    },
+  };
+}
+
+async function judge(
+  context: CheckContext,
+  outputs: LakehouseOutputs,
+  files: number,
+  run: JobRun,
+): Promise<CheckResult> {
+  const missing = await missingHistories(context, outputs);
+  if (missing.length > 0) return { passed: false, message: `no history of ${missing.join(", ")}` };
+  const aside = await setAside(context, outputs);
+  if (aside.length > 0) return { passed: false, message: `set aside: ${aside.join(", ")}` };
+  const how = `run ${run.runId} (${run.trigger ?? "trigger unknown"}) succeeded`;
+  return { passed: true, message: `${files} files taken in, ${outputs.tables.length} histories, ${how}` };
+}
+
+/** Waits until the job, started by arriving files, has taken those that were there. */
+function awaitIngestion(
+  context: CheckContext,
+  outputs: LakehouseOutputs,
+  landed: ReadonlySet<string>,
+  wait: WaitOptions,
+): Promise<JobRun> {
+  const { jobs } = context.clients;
+  return waitFor("the job to take in what has landed", wait, async () => {
+    const runs = await jobs.runs(outputs.jobId, { limit: 25, signal: context.signal });
+    const waiting = [...(await landedKeys(context, outputs))].filter((key) => landed.has(key)).length;
+    const active = runs.find((run) => !hasEnded(run));
+    const newest = runs.find((run) => hasEnded(run) && run.lifeCycleState !== "SKIPPED");
+    if (active === undefined && newest !== undefined && !hasSucceeded(newest)) {
+      throw await jobs.failure(newest, context.signal);
+    }
+    const own = runs.find((run) => hasSucceeded(run) && run.trigger === "FILE_ARRIVAL");
+    if (waiting === 0 && active === undefined && own !== undefined) return { done: true, value: own };
+    const doing =
+      active === undefined
+        ? "no run of the job yet"
+        : `run ${active.runId} is ${active.lifeCycleState.toLowerCase()}`;
+    return { done: false, seen: `${waiting} files wait, ${doing}` };
+  });
+}
+
+async function landedKeys(
+  { clients, pipeline }: CheckContext,
+  { incomingUrl }: LakehouseOutputs,
+): Promise<Set<string>> {
+  const root = parseS3Url(incomingUrl);
+  const lists = await Promise.all(
+    pipeline.tables.map(({ source }) => listFiles(clients.s3, tableFolder(root, source))),
+  );
+  return new Set(lists.flat().map(({ key }) => key));
+}
+
+async function missingHistories(
+  { clients, signal }: CheckContext,
+  { tables }: LakehouseOutputs,
+): Promise<string[]> {
+  const missing = await Promise.all(
+    tables.map(async ({ history }) => {
+      const path = `/api/2.1/unity-catalog/tables/${encodeURIComponent(history)}/exists`;
+      const { table_exists: exists } = await clients.workspace.get<{ table_exists: boolean }>(path, {
+        signal,
+      });
+      return exists ? [] : [history];
+    }),
+  );
+  return missing.flat();
+}
+
+/** Clocks here and in the workspace may differ by as much. */
+const SKEW_MS = 60_000;
+
+/** Files that runs since the step began have set aside, by the summary each leaves when it exits. */
+async function setAside(
+  { clients, since, signal }: CheckContext,
+  { jobId }: LakehouseOutputs,
+): Promise<string[]> {
+  const { jobs } = clients;
+  const all = await jobs.runs(jobId, { limit: 25, signal });
+  const runs = all.filter((run) => hasSucceeded(run) && run.startTime >= since.getTime() - SKEW_MS);
+  const outputs = await Promise.all(runs.map((run) => jobs.outputs(run, signal)));
+  return [
+    ...new Set(
+      outputs.flatMap((tasks) => [...tasks.values()].flatMap(({ result }) => filesSetAside(result))),
+    ),
+  ];
+}
+
+/** What the notebook `apply` exits with, as far as it is read here. */
+interface ApplySummary {
+  readonly tables?: readonly {
+    readonly table: string;
+    readonly filesSetAside?: readonly { readonly file: string; readonly reason: string }[];
+  }[];
+}
+
+function filesSetAside(result: string | undefined): string[] {
+  if (result === undefined) return [];
+  let summary: ApplySummary;
+  try {
+    summary = JSON.parse(result) as ApplySummary;
+  } catch (error) {
+    throw new HeadwaterError(
+      "driver/run-summary",
+      "the run's summary is not JSON",
+      { found: result.slice(0, 200), remedy: "Look whether the job's notebooks are those of the release." },
+      { cause: error },
+    );
+  }
+  return (summary.tables ?? []).flatMap(({ table, filesSetAside = [] }) =>
+    filesSetAside.map(({ file, reason }) => `${file} of ${table} (${reason})`),
+  );
+}
+
+function startsByItself(settings: unknown): boolean {
+  const { job } = (settings ?? {}) as { job?: { trigger?: { on?: string } } };
+  return (job?.trigger?.on ?? "fileArrival") === "fileArrival";
+}

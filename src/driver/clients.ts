@@ -1,0 +1,70 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import { HeadwaterError } from "../model/errors.js";
+import { dmsClient, s3Client, type AwsConnection } from "../operations/aws.js";
+import { Replications } from "../operations/dms.js";
+import { Jobs } from "../operations/jobs.js";
+import { WorkspaceClient } from "../operations/workspace-client.js";
+
+/**
+ * Clients for one environment's AWS account and workspace, made when first asked for. They go where the stack's providers
+ * go: region, endpoints and host come from the stack's configuration, credentials from environment variables.
+ */
+export class EnvironmentClients {
+  private made: { replications?: Replications; s3?: S3Client; workspace?: WorkspaceClient } = {};
+
+  constructor(
+    private readonly stack: string,
+    private readonly config: Readonly<Record<string, unknown>>,
+    private readonly environment: Readonly<Record<string, string | undefined>>,
+  ) {}
+
+  get replications(): Replications {
+    return (this.made.replications ??= new Replications(dmsClient(this.aws)));
+  }
+
+  get s3(): S3Client {
+    return (this.made.s3 ??= s3Client(this.aws));
+  }
+
+  get workspace(): WorkspaceClient {
+    return (this.made.workspace ??= new WorkspaceClient({
+      host: this.need("databricks:host", "DATABRICKS_HOST"),
+      token: this.need("databricks:token", "DATABRICKS_TOKEN"),
+    }));
+  }
+
+  get jobs(): Jobs {
+    return new Jobs(this.workspace);
+  }
+
+  /** How to reach AWS, for clients not made here. An empty variable counts as unset, as it does for the SDKs. */
+  get aws(): AwsConnection {
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = this.environment;
+    const sessionToken = this.environment["AWS_SESSION_TOKEN"];
+    const profile = this.config["aws:profile"] ?? this.environment["AWS_PROFILE"];
+    const [endpoints] = (this.config["aws:endpoints"] ?? []) as { dms?: string; s3?: string }[];
+    const common = {
+      region: this.need("aws:region", "AWS_REGION"),
+      ...(endpoints === undefined ? {} : { endpoints }),
+    };
+    if (accessKeyId && secretAccessKey) {
+      return {
+        ...common,
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
+      };
+    }
+    // Otherwise the SDK's own chain: default profile, container, instance.
+    return typeof profile === "string" && profile !== "" ? { ...common, profile } : common;
+  }
+
+  private need(key: string, variable: string): string {
+    const value = this.config[key] ?? this.environment[variable];
+    if (typeof value === "string" && value !== "") return value;
+    throw new HeadwaterError("driver/no-connection", `the checks need ${key}`, {
+      where: `stack ${this.stack}`,
+      field: key,
+      found: "nothing",
+      remedy: `Set ${variable}${key.endsWith("token") ? "" : `, or ${key} in the stack's file`}.`,
+    });
+  }
+}

@@ -1,0 +1,94 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import type { ChangeSummary, NewEvent, Phase } from "./events.js";
+import type { Redactor } from "./redact.js";
+
+/** What the engine or a provider said about a failure. */
+export interface EngineDiagnostic {
+  /** The resource it is about; absent for what concerns the whole stack. */
+  readonly urn?: string;
+  readonly message: string;
+}
+
+/**
+ * Turns the engine's events (undocumented, and not the same every time) into ours, and keeps what the engine said about
+ * failures.
+ */
+export class EngineEvents {
+  /** Error diagnostics in the order they came, each once. */
+  readonly errors: EngineDiagnostic[] = [];
+  /** Resources whose operation failed. */
+  readonly failed: string[] = [];
+  /** The summary, when the engine sent one. */
+  changes: ChangeSummary | undefined;
+
+  constructor(
+    private readonly phase: Phase,
+    private readonly redactor: Redactor,
+    private readonly emit: (event: NewEvent) => void,
+  ) {}
+
+  readonly accept = (event: EngineEvent): void => {
+    const {
+      diagnosticEvent: diagnostic,
+      resourcePreEvent,
+      resOutputsEvent,
+      resOpFailedEvent,
+      summaryEvent,
+    } = event;
+    // The SDK logs every registration as `debug`, which the type does not name.
+    if (
+      diagnostic !== undefined &&
+      diagnostic.ephemeral !== true &&
+      (diagnostic.severity as string) !== "debug"
+    ) {
+      const message = this.redactor.text(withoutStack(plain(diagnostic.message))).trim();
+      const severity = diagnostic.severity === "info#err" ? "info" : diagnostic.severity;
+      const about = diagnostic.urn ? { urn: diagnostic.urn } : {};
+      // What the engine says of the stack once a resource has failed adds nothing.
+      if (message === "" || /^(update|preview|destroy) (failed|canceled)$/.test(message)) return;
+      if (
+        severity === "error" &&
+        !this.errors.some((known) => known.message === message && known.urn === about.urn)
+      ) {
+        this.errors.push({ ...about, message });
+      }
+      this.emit({ type: "diagnostic", phase: this.phase, severity, message, ...about });
+    }
+    if (resourcePreEvent !== undefined) this.resource("started", resourcePreEvent.metadata);
+    if (resOutputsEvent !== undefined) this.resource("done", resOutputsEvent.metadata);
+    if (resOpFailedEvent !== undefined) {
+      this.failed.push(resOpFailedEvent.metadata.urn);
+      this.resource("failed", resOpFailedEvent.metadata);
+    }
+    if (summaryEvent !== undefined) this.changes = counts(summaryEvent.resourceChanges);
+  };
+
+  private resource(
+    state: "started" | "done" | "failed",
+    { op, urn, type }: { op: string; urn: string; type: string },
+  ): void {
+    this.emit({ type: "resource", phase: this.phase, op, state, urn, resourceType: type, name: nameOf(urn) });
+  }
+}
+
+/** The engine's summary without operations that no resource had. */
+export function counts(summary: Readonly<Record<string, number | undefined>> | undefined): ChangeSummary {
+  return Object.fromEntries(
+    Object.entries(summary ?? {}).filter((entry): entry is [string, number] => (entry[1] ?? 0) > 0),
+  );
+}
+
+/** `urn:pulumi:dev::project::type::name` -> `name`. */
+export function nameOf(urn: string): string {
+  return urn.split("::").slice(3).join("::") || urn;
+}
+
+/** The engine marks colours as `<{%fg 1%}>` even where none are asked for. */
+export function plain(text: string): string {
+  return text.replace(/<\{%[^%]*%\}>/g, "");
+}
+
+/** Lines of a JavaScript stack say nothing to a reader; an error's cause keeps its own. */
+function withoutStack(text: string): string {
+  return text.replace(/\n\s+at .*/g, "");
+}

@@ -1,0 +1,210 @@
+import type { PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
+import { HeadwaterError } from "../model/errors.js";
+import { stackName } from "../model/naming.js";
+import { EnvironmentClients } from "./clients.js";
+import { Interruption } from "./engine-command.js";
+import { counts } from "./engine-events.js";
+import { asHeadwaterError, type PendingOperation } from "./errors.js";
+import type { ChangeSummary, NewEvent } from "./events.js";
+import {
+  maskOutputs,
+  runOperation,
+  type OperationKind,
+  type OperationOptions,
+  type OperationResult,
+} from "./operation.js";
+import type { Redactor } from "./redact.js";
+import type { Release } from "./release.js";
+import type { LoadedStack } from "./stack-settings.js";
+import { StackWorkspace, type StackHome } from "./stack-workspace.js";
+
+/** An environment's state in the backend. */
+export interface EnvironmentStatus {
+  readonly environment: string;
+  readonly stack: string;
+  /** False before the first preview, and after `destroy --remove`. */
+  readonly exists: boolean;
+  readonly resources: number;
+  /** Operations an earlier run left half-way. */
+  readonly pending: readonly PendingOperation[];
+  /** Secret ones read `[secret]`. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  readonly last?: {
+    readonly kind: string;
+    readonly result: string;
+    /** ISO time. */
+    readonly at: string;
+    readonly changes: ChangeSummary;
+    /** The release, when it was Headwater that ran it. */
+    readonly release?: string;
+  };
+}
+
+/** How an operation on an environment is run; see {@link OperationOptions}. */
+export interface RunOptions extends Pick<
+  OperationOptions,
+  "signal" | "firmSignal" | "graceMs" | "pendingOperations"
+> {
+  readonly emit?: (event: NewEvent) => void;
+  /** Breaks the lock another operation holds on the stack. Only when its process is known to be gone. */
+  readonly unlock?: boolean;
+}
+
+const MESSAGE = /^headwater: release ([0-9a-f]{64})$/;
+
+/** One pipeline in one environment: a stack, and the settings it is run with. */
+export class Environment {
+  readonly stackName: string;
+  private handles: StackWorkspace[] = [];
+
+  /** @internal Made by `Platform`. */
+  constructor(
+    readonly name: string,
+    private readonly parts: {
+      readonly pipeline: string;
+      readonly home: StackHome;
+      readonly redactor: Redactor;
+      readonly load: (stack: string) => Promise<LoadedStack>;
+      readonly program: (loaded: LoadedStack, release: string) => PulumiFn;
+    },
+  ) {
+    this.stackName = stackName(parts.pipeline, name);
+  }
+
+  /** Reads and validates the environment's settings; nothing is run. */
+  async settings(): Promise<LoadedStack> {
+    const loaded = await this.parts.load(this.stackName);
+    this.parts.redactor.learn(loaded.document.config);
+    return loaded;
+  }
+
+  preview(release: Release, options: RunOptions = {}): Promise<OperationResult> {
+    return this.operate("preview", release, options);
+  }
+
+  up(release: Release, options: RunOptions = {}): Promise<OperationResult> {
+    return this.operate("up", release, options);
+  }
+
+  /**
+   * Destroys every resource. With `remove` the stack itself goes too, its history included, once it is empty.
+   * @throws HeadwaterError `driver/not-empty` when resources are left after a destroy that reported success.
+   */
+  async destroy(options: RunOptions & { readonly remove?: boolean } = {}): Promise<OperationResult> {
+    const result = await this.operate("destroy", undefined, options);
+    await this.inWorkspace(async (workspace) => {
+      const state = await workspace.state();
+      if (state === undefined) return;
+      const { resources } = state;
+      if (resources.length > 0) {
+        throw new HeadwaterError("driver/not-empty", "the stack still holds resources after destroy", {
+          where: `stack ${this.stackName}`,
+          found: resources.map(({ urn }) => urn).join("; "),
+          remedy: "They may be protected or retained: see the program. The stack was kept.",
+        });
+      }
+      if (options.remove === true) await workspace.remove();
+    });
+    return result;
+  }
+
+  /** What the backend knows of this environment; no cloud is asked. */
+  status(): Promise<EnvironmentStatus> {
+    return this.inWorkspace(async (workspace) => {
+      const common = { environment: this.name, stack: this.stackName };
+      const state = await workspace.state();
+      if (state === undefined) return { ...common, exists: false, resources: 0, pending: [], outputs: {} };
+      const { resources, pending } = state;
+      const stack = await workspace.stack(nothing, new Interruption());
+      const outputs = maskOutputs(await stack.outputs(), this.parts.redactor);
+      const [last] = await stack.history(1, 1, false);
+      if (last === undefined)
+        return { ...common, exists: true, resources: resources.length, pending, outputs };
+      const release = MESSAGE.exec(last.message)?.[1];
+      return {
+        ...common,
+        exists: true,
+        resources: resources.length,
+        pending,
+        outputs,
+        last: {
+          kind: last.kind,
+          result: last.result,
+          at: last.endTime.toISOString(),
+          changes: counts(last.resourceChanges),
+          ...(release === undefined ? {} : { release }),
+        },
+      };
+    });
+  }
+
+  /**
+   * The Automation API's own stack: the escape hatch. Its private folder stays until `close` (or the platform's).
+   * What is done through it is neither recorded nor made safe.
+   */
+  async stack(release?: Release): Promise<Stack> {
+    const loaded = await this.settings();
+    const workspace = await StackWorkspace.open(this.parts.home, this.stackName, loaded.document);
+    this.handles.push(workspace);
+    if ((await workspace.state()) === undefined) await workspace.create();
+    return workspace.stack(this.parts.program(loaded, release?.id ?? "unreleased"), new Interruption());
+  }
+
+  /** Clients for the account and workspace this environment lives in. */
+  async clients(): Promise<EnvironmentClients> {
+    const { document } = await this.settings();
+    return new EnvironmentClients(this.stackName, document.config, {
+      ...process.env,
+      ...this.parts.home.environment,
+    });
+  }
+
+  /** Removes the private folders of stacks that were handed out. */
+  async close(): Promise<void> {
+    const handles = this.handles;
+    this.handles = [];
+    await Promise.all(handles.map((workspace) => workspace.close()));
+  }
+
+  private operate(
+    kind: OperationKind,
+    release: Release | undefined,
+    options: RunOptions,
+  ): Promise<OperationResult> {
+    return this.inWorkspace(async (workspace, loaded) => {
+      if (options.unlock === true && (await workspace.state()) !== undefined) await workspace.unlock();
+      return runOperation(workspace, kind, {
+        program: release === undefined ? nothing : this.parts.program(loaded, release.id),
+        redactor: this.parts.redactor,
+        emit: (event) => options.emit?.({ ...event, environment: this.name }),
+        ...(release === undefined ? {} : { message: `headwater: release ${release.id}` }),
+        ...pick(options),
+      });
+    });
+  }
+
+  private async inWorkspace<T>(
+    body: (workspace: StackWorkspace, loaded: LoadedStack) => Promise<T>,
+  ): Promise<T> {
+    const loaded = await this.settings();
+    const workspace = await StackWorkspace.open(this.parts.home, this.stackName, loaded.document);
+    try {
+      return await body(workspace, loaded);
+    } catch (error) {
+      throw asHeadwaterError(error, "driver/engine-failed", `the engine failed on stack ${this.stackName}`);
+    } finally {
+      await workspace.close();
+    }
+  }
+}
+
+const nothing: PulumiFn = () => Promise.resolve();
+
+function pick({ signal, firmSignal, graceMs, pendingOperations }: RunOptions): Partial<OperationOptions> {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(firmSignal === undefined ? {} : { firmSignal }),
+    ...(graceMs === undefined ? {} : { graceMs }),
+    ...(pendingOperations === undefined ? {} : { pendingOperations }),
+  };
+}

@@ -1,0 +1,295 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { OutputMap, PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
+import { HeadwaterError } from "../model/errors.js";
+import { CommandFailure, Interruption } from "./engine-command.js";
+import { counts, EngineEvents, plain } from "./engine-events.js";
+import { EngineError, PendingOperationsError, type PendingOperation } from "./errors.js";
+import type { ChangeSummary, NewEvent } from "./events.js";
+import type { Redactor } from "./redact.js";
+import type { StackWorkspace } from "./stack-workspace.js";
+
+export type OperationKind = "preview" | "up" | "destroy";
+
+export interface OperationOptions {
+  readonly program: PulumiFn;
+  readonly redactor: Redactor;
+  readonly emit: (event: NewEvent) => void;
+  readonly signal?: AbortSignal;
+  /** Milliseconds the engine gets to finish the resources in hand after the signal. Default 60,000. */
+  readonly graceMs?: number;
+  /** Cuts the grace short: the engine is killed at once. */
+  readonly firmSignal?: AbortSignal;
+  /** Recorded in the stack's history. */
+  readonly message?: string;
+  /** What to do about operations an earlier run left half-way. Default `refuse`. */
+  readonly pendingOperations?: "refuse" | "forget";
+}
+
+export interface OperationResult {
+  readonly changes: ChangeSummary;
+  /** The stack's outputs after `up`; secret ones read `[secret]`. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Runs one operation of the engine on one stack. Operations of one process take turns: the SDK's handlers for stray
+ * exceptions are process-wide, so two programs at once would get each other's errors.
+ * @throws EngineError, PendingOperationsError, or HeadwaterError `driver/cancelled`.
+ */
+export function runOperation(
+  workspace: StackWorkspace,
+  kind: OperationKind,
+  options: OperationOptions,
+): Promise<OperationResult> {
+  const mine = turn.then(() => runNow(workspace, kind, options));
+  turn = mine.then(
+    () => undefined,
+    () => undefined,
+  );
+  return mine;
+}
+
+let turn: Promise<void> = Promise.resolve();
+
+async function runNow(
+  workspace: StackWorkspace,
+  kind: OperationKind,
+  options: OperationOptions,
+): Promise<OperationResult> {
+  const { redactor, signal } = options;
+  // The Automation API only listens: a signal that is aborted already would never be heard.
+  if (signal?.aborted === true) throw cancelled(workspace.name, kind, signal);
+  const events = new EngineEvents(kind, redactor, options.emit);
+  const program = new GuardedProgram(options.program);
+  const interruption = new Interruption();
+  const stopper = new Stopper(interruption, options);
+  let failure: unknown;
+  let result: OperationResult | undefined;
+  try {
+    const state = await workspace.state();
+    if (state === undefined && kind === "destroy") return { changes: {}, outputs: {} };
+    if (state === undefined) await workspace.create();
+    else await judgePending(workspace, state.pending, options.pendingOperations ?? "refuse");
+    const stack = await workspace.stack(program.run, interruption);
+    result = await runOn(stack, kind, events, redactor, options.message);
+  } catch (error) {
+    failure = error;
+  } finally {
+    stopper.dispose();
+    // A rejection that was on its way when the engine ended is reported one turn of the loop later.
+    await sleep(0);
+    program.dispose();
+  }
+  if (result !== undefined && program.errors.length === 0) return result;
+  throw await explain(workspace, kind, { failure, events, program, stopper, redactor, signal });
+}
+
+async function runOn(
+  stack: Stack,
+  kind: OperationKind,
+  events: EngineEvents,
+  redactor: Redactor,
+  message: string | undefined,
+): Promise<OperationResult> {
+  const common = {
+    onEvent: events.accept,
+    color: "never" as const,
+    suppressProgress: true,
+    ...(message === undefined ? {} : { message }),
+  };
+  if (kind === "preview") {
+    const { changeSummary } = await stack.preview(common);
+    return { changes: counts(changeSummary), outputs: {} };
+  }
+  if (kind === "destroy") {
+    const { summary } = await stack.destroy({ ...common, showSecrets: false });
+    return { changes: counts(summary.resourceChanges), outputs: {} };
+  }
+  const { summary, outputs } = await stack.up({ ...common, showSecrets: false });
+  return { changes: counts(summary.resourceChanges), outputs: maskOutputs(outputs, redactor) };
+}
+
+/** Plain outputs as they are, secret ones as `[secret]`; the redactor learns them. */
+export function maskOutputs(outputs: OutputMap, redactor: Redactor): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, { value, secret }]): [string, unknown] => {
+      if (secret) redactor.add(value);
+      return [name, secret ? "[secret]" : value];
+    }),
+  );
+}
+
+async function judgePending(
+  workspace: StackWorkspace,
+  pending: readonly PendingOperation[],
+  choice: "refuse" | "forget",
+): Promise<void> {
+  if (pending.length === 0) return;
+  if (choice === "refuse") throw new PendingOperationsError(workspace.name, pending);
+  await workspace.forgetPending();
+}
+
+/**
+ * The user's program, with an ear for what it throws: directly, and from an `apply` or a promise nobody awaits. The SDK
+ * listens only while its server runs the program; what comes later would end the host process.
+ */
+class GuardedProgram {
+  readonly errors: unknown[] = [];
+
+  constructor(private readonly program: PulumiFn) {
+    process.on("unhandledRejection", this.catch);
+    process.on("uncaughtException", this.catch);
+  }
+
+  readonly run: PulumiFn = async () => {
+    try {
+      return (await this.program()) as Record<string, unknown>;
+    } catch (error) {
+      this.catch(error);
+      throw error;
+    }
+  };
+
+  dispose(): void {
+    process.off("unhandledRejection", this.catch);
+    process.off("uncaughtException", this.catch);
+  }
+
+  private readonly catch = (error: unknown): void => {
+    if (!this.errors.includes(error)) this.errors.push(error);
+  };
+}
+
+/** Hands the caller's signal on to the engine: gently at once, firmly when the grace has passed. */
+class Stopper {
+  /** True once the engine had to be killed. */
+  killed = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly interruption: Interruption,
+    private readonly options: Pick<OperationOptions, "signal" | "firmSignal" | "graceMs">,
+  ) {
+    options.signal?.addEventListener("abort", this.ask);
+    options.firmSignal?.addEventListener("abort", this.kill);
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.options.signal?.removeEventListener("abort", this.ask);
+    this.options.firmSignal?.removeEventListener("abort", this.kill);
+  }
+
+  private readonly ask = (): void => {
+    this.interruption.gentle();
+    this.timer = setTimeout(this.kill, this.options.graceMs ?? 60_000);
+  };
+
+  private readonly kill = (): void => {
+    this.killed = true;
+    this.interruption.firm();
+  };
+}
+
+interface Ending {
+  readonly failure: unknown;
+  readonly events: EngineEvents;
+  readonly program: GuardedProgram;
+  readonly stopper: Stopper;
+  readonly redactor: Redactor;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The error for people that tells why an operation did not succeed. */
+async function explain(
+  workspace: StackWorkspace,
+  kind: OperationKind,
+  ending: Ending,
+): Promise<HeadwaterError> {
+  const { failure, events, program, stopper, redactor, signal } = ending;
+  if (failure instanceof HeadwaterError) return failure;
+  if (stopper.killed) await workspace.clearAfterKill();
+  if (signal?.aborted === true) return cancelled(workspace.name, kind, signal, await leftHalfWay(workspace));
+  const where = `stack ${workspace.name}`;
+  const said = events.errors;
+  const [ours] = program.errors.filter((error) => error instanceof HeadwaterError);
+  if (ours !== undefined) return ours;
+  const stderr = failure instanceof CommandFailure ? redactor.text(plain(failure.output.stderr)).trim() : "";
+  const lock = /the stack is currently locked by[\s\S]*/.exec(stderr)?.[0];
+  if (lock !== undefined) {
+    return new EngineError(
+      "driver/stack-locked",
+      "another operation holds the stack",
+      {
+        where,
+        found: lock.split("\n").slice(0, 2).join(" "),
+        remedy:
+          "Wait until it has ended. If its process is gone, run again with unlock (on the command line: --unlock).",
+      },
+      said,
+      { cause: failure },
+    );
+  }
+  const resource = said.find(({ urn }) => urn !== undefined && events.failed.includes(urn));
+  if (resource !== undefined) {
+    return new EngineError(
+      "driver/resource-failed",
+      `${kind} failed on a resource`,
+      {
+        where,
+        field: resource.urn,
+        found: said
+          .filter(({ urn }) => urn === resource.urn)
+          .map(({ message }) => message)
+          .join("\n"),
+        remedy: "Mend the cause the provider names and run again: what was done already is kept.",
+      },
+      said,
+      { cause: failure },
+    );
+  }
+  const [thrown] = program.errors;
+  if (thrown !== undefined) {
+    const found = redactor.text(messageOf(thrown));
+    return new EngineError("driver/program-error", "the program failed", { where, found }, said, {
+      cause: thrown,
+    });
+  }
+  const found = said.map(({ message }) => message).join("\n") || stderr || String(failure);
+  return new EngineError("driver/engine-failed", `${kind} failed`, { where, found }, said, {
+    cause: failure,
+  });
+}
+
+/** Programs may throw anything. */
+function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  return typeof thrown === "string" ? thrown : `not an Error: ${JSON.stringify(thrown)}`;
+}
+
+function cancelled(
+  stack: string,
+  kind: OperationKind,
+  signal: AbortSignal,
+  left?: readonly string[],
+): HeadwaterError {
+  return new HeadwaterError(
+    "driver/cancelled",
+    `${kind} was cancelled`,
+    {
+      where: `stack ${stack}`,
+      ...(left === undefined || left.length === 0
+        ? {}
+        : {
+            found: `left half-way: ${left.join("; ")}`,
+            remedy: "Look in the cloud how these ended before you run again.",
+          }),
+    },
+    { cause: signal.reason },
+  );
+}
+
+async function leftHalfWay(workspace: StackWorkspace): Promise<string[]> {
+  const { pending = [] } = (await workspace.state()) ?? {};
+  return pending.map(({ type, urn }) => `${type} ${urn}`);
+}

@@ -1,0 +1,38 @@
+/** Names of environment variables whose values are secrets. */
+const SECRET_NAME = /PASS|SECRET|TOKEN|PRIVATE|CREDENTIAL|API_?KEY/i;
+
+/**
+ * Shorter values are words that would be struck out all over a text (`sandbox`, `test`); a secret that short protects
+ * nothing.
+ */
+const SHORTEST = 8;
+
+/** Strikes known secrets out of texts that are shown or recorded. */
+export class Redactor {
+  private readonly secrets = new Set<string>();
+
+  /** @param environment variables whose names say that they hold a secret are struck out from the start. */
+  constructor(environment: Readonly<Record<string, string | undefined>> = {}) {
+    this.learn(environment);
+  }
+
+  /** Learns the values whose names say that they are secrets. */
+  learn(named: Readonly<Record<string, unknown>>): void {
+    for (const [name, value] of Object.entries(named)) if (SECRET_NAME.test(name)) this.add(value);
+  }
+
+  /** Learns every string inside a secret value. */
+  add(value: unknown): void {
+    if (typeof value === "string") {
+      if (value.length >= SHORTEST) this.secrets.add(value);
+    } else if (typeof value === "object" && value !== null) {
+      for (const inner of Object.values(value)) this.add(inner);
+    }
+  }
+
+  text(text: string): string {
+    let clean = text;
+    for (const secret of this.secrets) clean = clean.replaceAll(secret, "[secret]");
+    return clean;
+  }
+}

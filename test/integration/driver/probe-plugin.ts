@@ -1,0 +1,42 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
+
+/** Inputs of `probe:index:Thing`, the resource the driver's tests deploy. */
+export interface ThingInputs {
+  /** What `create` and `update` do. `wait`: hold on until the file `until` exists, having made `until` + `.begun`. */
+  readonly behaviour: "ok" | "fail" | "wait";
+  readonly until?: string;
+  readonly value?: string;
+}
+
+/** Makes nothing but a name for itself; runs as a plugin process, started by the engine. */
+class Probe implements Provider {
+  readonly version = "0.0.1";
+
+  create = async (_urn: string, inputs: ThingInputs) => {
+    await behave(inputs);
+    return { id: "thing", outs: inputs };
+  };
+
+  update = async (_id: string, _urn: string, _olds: ThingInputs, news: ThingInputs) => {
+    await behave(news);
+    return { outs: news };
+  };
+
+  diff = async (_id: string, _urn: string, olds: ThingInputs, news: ThingInputs) => ({
+    changes: JSON.stringify(olds) !== JSON.stringify(news),
+  });
+
+  delete = async () => undefined;
+}
+
+async function behave({ behaviour, until = "", value }: ThingInputs): Promise<void> {
+  if (behaviour === "fail") throw new Error(`the probe was told to fail with ${value ?? "nothing"}`);
+  if (behaviour === "wait") {
+    writeFileSync(`${until}.begun`, "");
+    while (!existsSync(until)) await sleep(20);
+  }
+}
+
+await main(new Probe(), process.argv.slice(2));
