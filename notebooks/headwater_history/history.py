@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from .names import BATCH, FILE, LOAD, LOG_COLUMNS, OP, SEQ, TIME, Spec, q, text
+from .names import BATCH, FILE, LOAD, OP, SEQ, TIME, Spec, q, text
 from .reader import BEFORE, PROBLEM, RAW_TIME
 
 Span = tuple[int, int]  # first and last commit time, in microseconds since 1970

@@ -84,10 +84,15 @@ def _plain(columns: Columns) -> dict[str, str]:
 
 def _create(spark: SparkSession, table: str, columns: dict[str, str], comment: str) -> None:
     body = ", ".join(f"{q(name)} {kind}" for name, kind in columns.items())
-    # Delta takes names with these characters only when it maps columns by name.
+    spark.sql(
+        f"CREATE TABLE IF NOT EXISTS {table} ({body}) USING DELTA COMMENT {text(comment)}{name_mapping(columns)}"
+    )
+
+
+def name_mapping(columns: Iterable[str]) -> str:
+    """Delta takes names with these characters only when it maps columns by name."""
     odd = any(set(name) & set(" ,;{}()\n\t=") for name in columns)
-    mapping = " TBLPROPERTIES ('delta.columnMapping.mode' = 'name')" if odd else ""
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {table} ({body}) USING DELTA COMMENT {text(comment)}{mapping}")
+    return " TBLPROPERTIES ('delta.columnMapping.mode' = 'name')" if odd else ""
 
 
 def _alter(spark: SparkSession, table: str, stored: Columns, wanted: Columns) -> None:

@@ -17,8 +17,9 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent.parent / "notebooks"), str(HERE)]
 
-from pyspark.sql import SparkSession  # noqa: E402
-from support import Lake  # noqa: E402
+from pyspark.sql import SparkSession
+
+from support import Lake
 
 
 def free_port() -> int:

@@ -26,8 +26,12 @@ def main(port: str, warehouse: str) -> None:
         "spark.sql.warehouse.dir": warehouse,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        # Small tables and a short life: planning and compiling would cost more than the work itself.
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         # Not UTC, so that a test sees where a session's zone would matter.
         "spark.sql.session.timeZone": "America/St_Johns",
     }

@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
 from headwater_history.config import Pipeline, parse_pipeline
 from headwater_history.files import File
-from pyspark.sql import SparkSession
 
 EPOCH = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -141,3 +142,23 @@ def write_changes(
     return write(
         path, {name: [each.get(name) for each in changes] for name in names}, {**texts, **(types or {})}
     )
+
+
+class Dbutils:
+    """What the notebooks ask of `dbutils`: `widgets`, `secrets` by (scope, key), `notebook.exit`."""
+
+    def __init__(
+        self, widgets: dict[str, str] | None = None, secrets: dict[tuple[str, str], str] | None = None
+    ) -> None:
+        self.widgets = self.notebook = self.secrets = self
+        self.given, self.known = dict(widgets or {}), secrets or {}
+        self.exits: list[Any] = []
+
+    def text(self, name: str, default: str) -> None:
+        self.given.setdefault(name, default)
+
+    def get(self, name: str = "", *, scope: str = "", key: str = "") -> str:
+        return self.known[scope, key] if key else self.given[name]
+
+    def exit(self, value: str) -> None:
+        self.exits.append(json.loads(value))

@@ -1,0 +1,154 @@
+"""The history table against the reference: every permutation and batching of small cases, and random lives."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from headwater_history.run import apply
+from reference import Event, versions
+from support import Lake, change, write_changes
+
+Make = Callable[..., Lake]
+TYPES = {"region": pa.string(), "id": pa.int64(), "name": pa.string(), "score": pa.int32()}
+TYPES |= {"BI_region": pa.string(), "BI_id": pa.int64()}
+A, B, C = ("a", 1), ("b", None), (None, None)
+
+# Each at most four events. What they have in common: the order in which they arrive must not matter.
+CASES: dict[str, list[Event]] = {
+    "two changes and a delete": [Event(1, 1, "I", A), Event(2, 2, "U", B), Event(3, 3, "D", B)],
+    "to NULL and back": [Event(1, 1, "I", A), Event(2, 2, "U", C), Event(3, 3, "U", A)],
+    "delete, then back with the same values": [Event(1, 1, "I", A), Event(2, 2, "D", A), Event(5, 3, "I", A)],
+    "one transaction, last change counts": [Event(1, 1, "I", A), Event(4, 2, "U", B), Event(4, 3, "U", C)],
+    "one transaction leaves nothing": [Event(4, 1, "I", A), Event(4, 2, "U", B), Event(4, 3, "D", B)],
+    "delete and insert in one transaction": [Event(1, 1, "I", A), Event(4, 2, "D", A), Event(4, 3, "I", B)],
+    "a change that changes nothing": [Event(1, 1, "I", A), Event(2, 2, "U", A), Event(3, 3, "U", B)],
+    "nothing changed, until a late event comes between": [
+        Event(1, 1, "I", A), Event(3, 3, "U", A), Event(2, 2, "U", B), Event(5, 4, "D", A),
+    ],
+    "delete of a key nobody knows": [Event(2, 1, "D", A)],
+    "delete, before the insert it belongs to": [Event(1, 1, "I", B), Event(2, 2, "D", B)],
+    "update of a key nobody knows": [Event(2, 1, "U", B), Event(2, 2, "U", A)],
+    "insert of a key that is there": [Event(1, 1, "I", A), Event(2, 2, "I", B)],
+    "loaded, then changed": [Event(0, -1, "I", A), Event(2, 1, "U", B), Event(3, 2, "D", B)],
+    "loaded with a change that is captured too": [Event(0, -1, "I", B), Event(2, 1, "U", B)],
+    "loaded after its insert was captured": [Event(0, -1, "I", A), Event(2, 1, "I", A), Event(3, 2, "U", B)],
+    "loaded after it was deleted and put back": [
+        Event(0, -1, "I", C[:1] + (7,)), Event(2, 1, "D", A), Event(3, 2, "I", C[:1] + (7,)),
+    ],
+    "loaded at the very moment of a change": [Event(2, -1, "I", A), Event(2, 1, "U", B)],
+    "loaded twice": [Event(0, -1, "I", A), Event(4, -1, "I", B), Event(2, 1, "U", C)],
+}  # fmt: skip
+
+
+def arrangements(count: int) -> Iterator[tuple[int, ...]]:
+    """Every way to hand out so many events to batches: for each event its batch, batches numbered without a gap."""
+    for choice in itertools.product(range(count), repeat=count):
+        if set(choice) == set(range(max(choice) + 1)):
+            yield choice
+
+
+def expected(lives: dict[tuple[str, int], list[Event]]) -> list[tuple[Any, ...]]:
+    told = (
+        (*key, *values, start, end)
+        for key, events in lives.items()
+        for values, start, end in versions(events)
+    )
+    return sorted(told, key=lambda row: (row[0], row[1], row[-2]))
+
+
+def rows_of(key: tuple[str, int], event: Event) -> dict[str, Any]:
+    name, score = event.values or (None, None)
+    seq = "" if event.load else event.seq
+    return change(event.op, event.at, seq, region=key[0], id=key[1], name=name, score=score)
+
+
+def deliver(lake: Lake, batch: int, rows: list[tuple[bool, dict[str, Any]]], chance: random.Random) -> None:
+    """Writes a batch as DMS does, load rows in LOAD files, in any order of rows, and applies it."""
+    chance.shuffle(rows)
+    for load in (True, False):
+        mine = [row for is_load, row in rows if is_load is load]
+        for part in range(2):
+            name = (
+                f"LOAD{batch * 2 + part + 1:08X}.parquet"
+                if load
+                else f"20260301-12{batch:02}00{part:03}.parquet"
+            )
+            if mine[part::2]:
+                write_changes(lake.incoming() / name, mine[part::2], TYPES)
+    apply(lake.spark, lake.files, lake.pipeline())
+    assert lake.files.list(str(lake.incoming())) == []
+
+
+def test_the_order_of_arrival_does_not_matter(make_lake: Make) -> None:
+    """Every permutation and every batching of every case, each as a key of its own, replays included."""
+    lake, chance = make_lake(customers=["region", "id"]), random.Random(7)
+    batches: dict[int, list[tuple[bool, dict[str, Any]]]] = defaultdict(list)
+    lives: dict[tuple[str, int], list[Event]] = {}
+    for case, events in CASES.items():
+        for number, arrangement in enumerate(arrangements(len(events))):
+            key = (case, number)
+            lives[key] = events
+            for event, batch in zip(events, arrangement, strict=True):
+                again = [batch, *([chance.randrange(batch, 4)] if chance.random() < 0.3 else [])]
+                for each in again:
+                    batches[each].append((event.load, rows_of(key, event)))
+    assert len(lives) > 200
+    for batch in range(4):
+        deliver(lake, batch, batches[batch], chance)
+    assert lake.history("region, id, name, score") == expected(lives)
+    assert lake.rows("SELECT count(*) FROM {headwater_quarantine}") == [(0,)]
+
+
+def life(chance: random.Random) -> list[Event]:
+    """One key's events: mostly what a source can do, sometimes what it cannot."""
+    events, seq = [], itertools.count(chance.randrange(1000) * 100)
+    if chance.random() < 0.4:
+        events.append(Event(0, -1, "I", (chance.choice("xyz"), None)))
+    for _ in range(chance.randrange(6)):
+        at = chance.randrange(-2, 12)
+        for _ in range(chance.choice((1, 1, 1, 2, 3))):
+            values = (chance.choice(["x", "y", None]), chance.choice([1, None]))
+            events.append(Event(at, next(seq), chance.choice("IUUUD"), values))
+    return events
+
+
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), convention=st.sampled_from(["paper", "autoCdc"]))
+def test_random_lives_in_random_batches(make_lake: Make, seed: int, convention: str) -> None:
+    """Hundreds of keys, each with a life of its own; after each batch the table is what is known by then. Some rows
+    change their key, told as one update with a before image or as a delete and an insert."""
+    chance = random.Random(seed)
+    lake = make_lake(convention, customers=["region", "id"])
+    batches: dict[int, list[tuple[bool, dict[str, Any], list[tuple[tuple[str, int], Event]]]]] = defaultdict(
+        list
+    )
+    for number in range(400):
+        key, other = ("n", number), ("n", number + 1000)
+        for event in life(chance):
+            batches[chance.randrange(3)].append((event.load, rows_of(key, event), [(key, event)]))
+        if chance.random() < 0.2:
+            at, seq, values = chance.randrange(12), 900_000, ("moved", chance.randrange(3))
+            leave, come = Event(at, seq, "D", None), Event(at, seq, "I", values)
+            batch = chance.randrange(3)
+            if chance.random() < 0.5:
+                row = rows_of(other, come) | {"Op": "U", "BI_region": key[0], "BI_id": key[1]}
+                batches[batch].append((False, row, [(key, leave), (other, come)]))
+            else:
+                batches[batch].append((False, rows_of(key, leave), [(key, leave)]))
+                batches[chance.randrange(3)].append((False, rows_of(other, come), [(other, come)]))
+    lives: dict[tuple[str, int], list[Event]] = defaultdict(list)
+    for batch in range(3):
+        again = chance.sample(batches[chance.randrange(batch + 1)], 50)
+        for _, _, facts in [*batches[batch], *again]:
+            for key, event in facts:
+                lives[key].append(event)
+        deliver(lake, batch, [(load, row) for load, row, _ in [*batches[batch], *again]], chance)
+        assert lake.history("region, id, name, score") == expected(lives)

@@ -1,0 +1,229 @@
+"""A run as a whole: bad rows and files, tables that fail, schemas that change, and death between any two steps."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from headwater_history.run import ApplyFailed, apply
+from support import Lake, at, change, write, write_changes
+
+Make = Callable[..., Lake]
+TYPES = {"id": pa.int64(), "name": pa.string()}
+
+
+def load(lake: Lake, count: int, table: str = "customers", **more: object) -> Path:
+    rows = [change("I", 0, None, id=n, name=f"n{n}", **more) for n in range(count)]
+    return write_changes(lake.incoming(table) / "LOAD00000001.parquet", rows, TYPES)
+
+
+def capture(lake: Lake, number: int, *rows: dict[str, object], table: str = "customers") -> Path:
+    return write_changes(lake.incoming(table) / f"20260301-1201{number:05}.parquet", list(rows), TYPES)
+
+
+def in_folder(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_cannot_be_an_event_is_quarantined_and_the_rest_goes_on(make_lake: Make) -> None:
+    lake = make_lake()
+    load(lake, 2)
+    capture(
+        lake, 1,
+        change("U", 1.000001, 1, id=0, name="one microsecond"),
+        change("U", 2, 2, id=None, name="no key"),
+        change("U", None, 3, id=0, name="no time"),
+        change("X", 2, 4, id=0, name="no such operation"),
+        {**change("U", 2, 5, id=0, name="no such day"), "tx_commit_time": "2026-02-31 00:00:00.000000"},
+        change("U", 3, 6, id=1, name="either"),
+        change("U", 3, 6, id=1, name="or"),
+        change("U", 9, "7", id=1, name="a short number"),
+        change("U", 9, "10", id=1, name="a longer one, so a later one"),
+    )  # fmt: skip
+    told = apply(lake.spark, lake.files, lake.pipeline()).as_json()["tables"][0]
+    assert told["quarantined"] == 4 + 1
+    assert (told["events"], told["newEvents"]) == ({"load": 2, "I": 0, "U": 5, "D": 0}, 7)
+    assert lake.history("id, name") == [
+        (0, "n0", 0, 1.000001), (0, "one microsecond", 1.000001, None),
+        (1, "n1", 0, 3), (1, "or", 3, 9), (1, "a longer one, so a later one", 9, None),
+    ]  # fmt: skip
+    assert lake.rows(
+        "SELECT reason, get_json_object(payload, '$.name'), file FROM {headwater_quarantine} ORDER BY 1, 2"
+    ) == [
+        (reason, name, "20260301-120100001.parquet")
+        for reason, name in (
+            ("commit time cannot be read: 2026-02-31 00:00:00.000000", "no such day"),
+            ("commit time is NULL", "no time"),
+            ("key column id is NULL", "no key"),
+            ("one sequence with different values", "either"),
+            ("one sequence with different values", "or"),
+            ("unknown operation: X", "no such operation"),
+        )
+    ]
+    assert lake.rows("SELECT * FROM {customers_current} ORDER BY id") == [
+        (0, "one microsecond"),
+        (1, "a longer one, so a later one"),
+    ]
+    ran = "SELECT outcome, files, loads, updates, new_events, quarantined, unix_micros(newest_commit) FROM {headwater_runs}"
+    assert lake.rows(ran) == [("succeeded", 2, 2, 5, 7, 5, int(at(9).timestamp() * 1e6))]
+
+
+def test_a_bad_file_or_table_does_not_hold_up_the_others(make_lake: Make) -> None:
+    lake = make_lake(customers=["id"], orders=["id"], lines=["id"], nothing=["id"])
+    load(lake, 3)
+    (lake.incoming() / "20260301-120000001.parquet").write_bytes(b"PAR1 no parquet at all PAR1")
+    whole = capture(lake, 2, change("U", 1, 1, id=0, name="x" * 5000)).read_bytes()
+    (lake.incoming() / "20260301-120000003.parquet").write_bytes(b"PAR1" + b"\xff" * 200 + whole[204:])
+    (lake.incoming() / "20260301-120000004.parquet").write_bytes(b"")
+    load(lake, 1, "orders", current=True)
+    write(lake.incoming("lines") / "LOAD00000001.parquet", {"id": [1], "Op": ["I"]})
+    with pytest.raises(ApplyFailed) as caught:
+        apply(lake.spark, lake.files, lake.pipeline())
+    assert "2 of 4 tables failed" in str(caught.value)
+    assert "current: a column of the source has a name that the history needs" in str(caught.value)
+    assert "tx_commit_time: a column is missing\n  found: id, Op" in str(caught.value)
+    bad = [f"20260301-12000000{number}.parquet" for number in (1, 3, 4)]
+    assert in_folder(lake.processed()) == [
+        "20260301-120100002.parquet", "LOAD00000001.parquet", *(f"_corrupt/{name}" for name in bad),
+    ]  # fmt: skip
+    assert in_folder(lake.incoming()) == []
+    assert in_folder(lake.incoming("orders")) == in_folder(lake.incoming("lines")) == ["LOAD00000001.parquet"]
+    assert [row[:2] for row in lake.history("id, length(name)")] == [(0, 2), (0, 5000), (1, 2), (2, 2)]
+    assert lake.rows(
+        "SELECT file FROM {headwater_files} WHERE status = 'set aside' AND reason <> '' ORDER BY 1"
+    ) == [(name,) for name in bad]
+    assert lake.rows("SELECT `table`, outcome, files, files_set_aside FROM {headwater_runs} ORDER BY 1") == [
+        ("customers", "succeeded", 2, 3),
+        ("lines", "failed", 0, 0),
+        ("nothing", "succeeded", 0, 0),
+        ("orders", "failed", 0, 0),
+    ]
+
+
+def test_columns_come_go_grow_and_change_their_case(make_lake: Make) -> None:
+    lake = make_lake("autoCdc")
+
+    def file(number: int, types: dict[str, pa.DataType], row: dict[str, object]) -> None:
+        write_changes(lake.incoming() / f"20260301-1201{number:05}.parquet", [row], types)
+
+    price, wide = {"price": pa.decimal128(6, 2)}, {"price": pa.decimal128(12, 2)}
+    file(1, {"id": pa.int32(), "name": pa.string(), **price}, change("I", 1, 1, id=1, name="a", price=1))
+    apply(lake.spark, lake.files, lake.pipeline())
+    # In one run: a widened key and number beside the narrow ones, a column in another case, one added, one gone.
+    file(2, {"id": pa.int32(), "name": pa.string(), **price}, change("U", 2, 2, id=1, name="b", price=2))
+    file(3, {"ID": pa.int64(), "NAME": pa.string(), **wide}, change("U", 3, 3, ID=1, NAME="c", price=10**9))
+    zoneless = {"id": pa.int64(), "name": pa.string(), "seen at": pa.timestamp("us")}
+    file(4, zoneless, change("U", 4, 4, id=1, name="c", seen=None) | {"seen": None})
+    apply(lake.spark, lake.files, lake.pipeline())
+    assert lake.history("id, name, price, seen") == [
+        (1, "a", 1, None, 1, 2), (1, "b", 2, None, 2, 3), (1, "c", 10**9, None, 3, 4), (1, "c", None, None, 4, None),
+    ]  # fmt: skip
+    kinds = {
+        field.name: field.dataType.simpleString()
+        for field in lake.spark.table(f"{lake.schema}.customers").schema
+    }
+    assert kinds["id"] == "bigint"
+    assert kinds["price"] == "decimal(12,2)"
+    assert "seen" in lake.spark.table(f"{lake.schema}.customers_current").columns
+    # A replay of the first file, in today's wider types, is not a new event.
+    file(5, {"id": pa.int32(), "name": pa.string(), **price}, change("I", 1, 1, id=1, name="a", price=1))
+    assert apply(lake.spark, lake.files, lake.pipeline()).outcomes[0].new_events == 0
+    file(6, {"id": pa.int64(), "name": pa.date32()}, change("U", 6, 6, id=1, name=None))
+    with pytest.raises(
+        ApplyFailed,
+        match=r"name: a column's type cannot be reconciled[^\n]*\n  found: date\n  allowed: string",
+    ):
+        apply(lake.spark, lake.files, lake.pipeline())
+    assert in_folder(lake.incoming()) == ["20260301-120100006.parquet"]
+
+
+class Killed(BaseException):
+    """Not an Exception, as nothing can catch a kill."""
+
+
+STEPS = ["listed", "read", "tables", "log", "history", "quarantined", "ledger", "moved", "recorded"]
+
+
+def test_a_run_may_die_after_any_step(make_lake: Make) -> None:
+    """Dies once after each step, new files arriving meanwhile; the run that is let through completes them all."""
+    lake = make_lake()
+    load(lake, 2)
+    wanted = [(0, "n0", 0, 1)]
+    for number, fatal in enumerate(STEPS):
+        capture(
+            lake, number,
+            change("U", number + 1, number, id=0, name=fatal), change("U", number + 1, 50, id=None, name=fatal),
+        )  # fmt: skip
+        wanted.append((0, fatal, number + 1, number + 2))
+
+        def step(table: str, name: str, fatal: str = fatal) -> None:
+            if name == fatal:
+                raise Killed
+
+        with pytest.raises(Killed):
+            apply(lake.spark, lake.files, lake.pipeline(), step=step)
+    wanted[-1] = (*wanted[-1][:3], None)
+    apply(lake.spark, lake.files, lake.pipeline())
+    files = ["LOAD00000001.parquet", *(f"20260301-1201{number:05}.parquet" for number in range(len(STEPS)))]
+    assert lake.history("id, name") == [*wanted, (1, "n1", 0, None)]
+    assert in_folder(lake.incoming()) == []
+    assert set(in_folder(lake.processed())) == set(files)
+    assert lake.rows("SELECT count(*), count(DISTINCT file) FROM {headwater_files}") == [
+        (len(files), len(files))
+    ]
+    assert lake.rows("SELECT count(*), count(DISTINCT payload) FROM {headwater_quarantine}") == [
+        (len(STEPS), len(STEPS))
+    ]
+    assert lake.rows("SELECT count(*) FROM {customers__log}") == [(2 + len(STEPS),)]
+
+
+KILLED = """
+import json, os, signal, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from pyspark.sql import SparkSession
+from headwater_history.config import parse_pipeline
+from headwater_history.run import apply
+from support import LocalFiles
+spark = SparkSession.builder.remote(sys.argv[2]).getOrCreate()
+def step(table, name):
+    if name == "log":
+        os.kill(os.getpid(), signal.SIGKILL)
+apply(spark, LocalFiles(), parse_pipeline(sys.stdin.read()), step=step)
+"""
+
+
+def test_a_process_that_is_killed_for_good_loses_nothing(make_lake: Make, remote: str) -> None:
+    lake = make_lake()
+    load(lake, 2)
+    ways = json.dumps([path for path in sys.path if path.endswith("notebooks")])
+    command = [sys.executable, "-c", KILLED, ways, remote]
+    died = subprocess.run(
+        command, input=json.dumps(lake.config()), text=True, check=False, capture_output=True
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert lake.rows("SELECT count(*) FROM {customers__log}") == [(2,)]
+    assert lake.rows("SELECT count(*) FROM {customers}") == [(0,)]
+    apply(lake.spark, lake.files, lake.pipeline())
+    assert lake.history("id, name") == [(0, "n0", 0, None), (1, "n1", 0, None)]
+
+
+def test_a_table_that_cannot_be_recorded_says_so(make_lake: Make) -> None:
+    lake = make_lake()
+    load(lake, 1)
+
+    def refuse(source: str, target: str) -> None:
+        raise PermissionError("no WRITE VOLUME on customers_processed")
+
+    lake.files.move = refuse  # type: ignore[method-assign]
+    with pytest.raises(ApplyFailed, match="applied, but not all files could be moved.*no WRITE VOLUME"):
+        apply(lake.spark, lake.files, lake.pipeline())
+    assert in_folder(lake.incoming()) == ["LOAD00000001.parquet"]
+    assert lake.history("id, name") == [(0, "n0", 0, None)]
+    assert lake.rows("SELECT outcome FROM {headwater_runs}") == [("failed",)]

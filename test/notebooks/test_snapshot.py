@@ -1,0 +1,87 @@
+"""Snapshots: which moments are understood, and which rows each moment holds."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from headwater_history.errors import HeadwaterError
+from headwater_history.snapshot import parse_moment, take_snapshots
+from support import Dbutils, Lake, at
+
+Make = Callable[..., Lake]
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-03-01 12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("2026-03-01 12:00:00.5", datetime(2026, 3, 1, 12, 0, 0, 500_000, UTC)),
+        (" 2026-03-01 12:00:00.000001 ", datetime(2026, 3, 1, 12, 0, 0, 1, UTC)),
+        ("2026-03-01T12:00:00Z", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("2026-03-01T12:00:00.25-03:30", datetime(2026, 3, 1, 15, 30, 0, 250_000, UTC)),
+        ("2026-03-01 12:00:00+02:00", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+    ],
+)
+def test_moments_that_are_understood(written: str, meant: datetime) -> None:
+    assert parse_moment(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "today", "2026-03-01", "2026-03-01T12:00:00", "2026-03-01 12:00", "2026-02-30 12:00:00", "1772366400",
+        "2026-03-01 24:00:01", "2026-03-01 12:00:00.1234567", "2026-03-01T12:00:00+99:00", "0001-01-01T00:00:00+05:00",
+        "2026-03-01 12:00:00 UTC", "٢٠٢٦-03-01 12:00:00",
+    ],
+)  # fmt: skip
+def test_moments_that_could_be_misunderstood_are_refused(written: str) -> None:
+    with pytest.raises(HeadwaterError, match="parameter as_of: is not a moment"):
+        parse_moment(written)
+
+
+@pytest.mark.parametrize("convention", ["paper", "autoCdc"])
+def test_a_version_holds_its_start_and_not_its_end(
+    make_lake: Make, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = make_lake(convention, customers=["id"], later=["id"])
+    start, end, current = "effective_date", "end_date", ", end_date IS NULL AS current"
+    if convention == "autoCdc":
+        start, end, current = "__START_AT", "__END_AT", ""
+    moments = {n: f"timestamp'{at(n).isoformat()}'" for n in (10, 20, 30)}
+    lake.spark.sql(
+        f"CREATE TABLE spark_catalog.{lake.schema}.customers USING DELTA"
+        f" TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS SELECT *{current} FROM VALUES"
+        f" (1, 'a', {moments[10]}, {moments[20]}), (1, 'b', {moments[20]}, NULL), (2, 'c', {moments[20]}, {moments[30]})"
+        f" AS t(id, `full name`, {start}, {end})"
+    )
+    # An earlier snapshot of other columns is replaced.
+    lake.spark.sql(f"CREATE TABLE spark_catalog.{lake.schema}.customers__snapshot (old INT) USING DELTA")
+    microsecond = 0.000001
+    for seconds, rows in [
+        (10 - microsecond, []),
+        (10, [(1, "a")]),
+        (20 - microsecond, [(1, "a")]),
+        (20, [(1, "b"), (2, "c")]),
+        (30 - microsecond, [(1, "b"), (2, "c")]),
+        (30, [(1, "b")]),
+    ]:
+        told = take_snapshots(lake.spark, lake.pipeline(), at(seconds).isoformat())
+        assert told == {
+            "asOf": at(seconds).isoformat(),
+            "tables": [{"table": "customers", "snapshot": "customers__snapshot", "rows": len(rows)}],
+            "withoutHistory": ["later"],
+        }
+        assert lake.rows("SELECT * FROM {customers__snapshot} ORDER BY id") == rows
+
+    (tmp_path / "pipeline.json").write_text(json.dumps(lake.config()))
+    monkeypatch.chdir(tmp_path)
+    dbutils = Dbutils({"as_of": "2026-03-01 12:00:10", "tables": "customers"})
+    runpy.run_path(str(NOTEBOOKS / "snapshot.py"), {"spark": lake.spark, "dbutils": dbutils})
+    assert dbutils.exits[0]["withoutHistory"] == [] and dbutils.exits[0]["tables"][0]["rows"] == 1
