@@ -1,5 +1,5 @@
 /*
- * What a platform team imports: the model (pipelines, names, layout, policies), settings and programs, components.
+ * What a platform team imports: the model (pipelines, names, layout, policies), settings and programs, components, the driver.
  */
 export { HeadwaterError, type ErrorDetails } from "./model/errors.js";
 export * from "./model/layout.js";
@@ -27,3 +27,5 @@ export * from "./components/replication-roles.js";
 export * from "./components/serverless-replication.js";
 export * from "./components/source-endpoint.js";
 export * from "./components/target-endpoint.js";
+
+export * from "./driver/index.js";

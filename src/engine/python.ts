@@ -209,7 +209,7 @@ async function jars(python: string, java: Java, setup: Setup): Promise<string> {
         {
           found: cause.tail,
           remedy:
-            "see whether Maven Central (repo1.maven.org) can be reached from here, or set HEADWATER_MAVEN_URL to a mirror",
+            "see whether Maven Central can be reached from here, or set HEADWATER_MAVEN_URL to a mirror",
         },
         { cause },
       );

@@ -93,13 +93,13 @@ export class Replications {
     }
     // DMS may still show the state from before the start for a moment: only a `failed` that follows a start counts.
     let leftRest = !RESTING.has(found.status);
-    const { now } = options.clock ?? systemClock;
-    const settled = now() + SETTLING_MS;
+    const clock = options.clock ?? systemClock;
+    const settled = clock.now() + SETTLING_MS;
     await waitFor("the replication to run", options, async () => {
       const { status, ...rest } = await this.require(arn);
       if (status === "running") return { done: true, value: undefined };
       leftRest ||= !RESTING.has(status);
-      if ((status === "failed" || status === "stopped") && (leftRest || now() > settled))
+      if ((status === "failed" || status === "stopped") && (leftRest || clock.now() > settled))
         throw failed({ status, ...rest });
       return { done: false, seen: status };
     });

@@ -10,7 +10,7 @@ const mostBytes = 10_000_000;
 
 /** AWS's JSON 1.1 protocol over HTTP; `GET /` tells whether the service is up. Signatures are not checked. */
 export function dmsServer(context: Context): Server {
-  return createServer((request, response) => {
+  const server = createServer((request, response) => {
     if (request.method === "GET") {
       answer(response, 200, { service: "dms", clockScale: context.clock.scale });
       return;
@@ -27,6 +27,9 @@ export function dmsServer(context: Context): Server {
       },
     );
   });
+  // Node's five seconds would close a client's idle connection just when it is used again.
+  server.keepAliveTimeout = 120_000;
+  return server;
 }
 
 async function call(context: Context, request: IncomingMessage): Promise<object> {

@@ -47,9 +47,8 @@ export function engineOf<Client>(provider: LightProvider<Client>): Engine {
       if (live === undefined) throw new Error(`${type.token} ${id} is gone right after it was made`);
       return encode(complete(type.inputs, inputs, live), secrets);
     } catch (cause) {
-      throw new HalfMade(id, encode(withoutEngines(inputs), secrets), encode(inputs, secrets, given.raw), {
-        cause,
-      });
+      const recorded = encode({ ...state, ...withoutEngines(inputs) }, secrets);
+      throw new HalfMade(id, recorded, encode(inputs, secrets, given.raw), { cause });
     }
   };
 
@@ -160,7 +159,10 @@ export function engineOf<Client>(provider: LightProvider<Client>): Engine {
       const olds = request.hasOldInputs() ? decode(request.getOldInputs()) : state;
       const response = new proto.UpdateResponse();
       if (request.getPreview()) {
-        const next = { ...state.values, ...withoutEngines(news.values) };
+        const remaining = Object.entries(state.values).filter(
+          ([name]) => name in news.values || (type.inputs[name]?.computed ?? !(name in type.inputs)),
+        );
+        const next = complete(type.inputs, news.values, Object.fromEntries(remaining));
         response.setProperties(encode(next, new Set([...secretsOf(type, news), ...state.secrets])));
         return response;
       }
@@ -190,7 +192,7 @@ export function engineOf<Client>(provider: LightProvider<Client>): Engine {
         return response;
       }
       const result = await one.call(client(), args.values);
-      // A function's result is secret as a whole in part: those named, or all of it when an argument was secret.
+      // What came of a secret is secret.
       const secrets = args.secrets.size > 0 ? Object.keys(result) : (one.secrets ?? []);
       response.setReturn(encode(result, new Set(secrets)));
       return response;

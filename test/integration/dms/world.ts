@@ -200,19 +200,27 @@ export class World {
     const { Contents = [] } = await this.s3.send(
       new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }),
     );
-    const files = Contents.map(async ({ Key = "" }) => {
-      const { Body } = await this.s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
-      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+    const files = Contents.map(async ({ Key = "" }): Promise<StoredFile[]> => {
+      const bytes = await this.read(bucket, Key);
+      if (bytes === undefined) return [];
       const file = bytes.slice().buffer;
-      const rows = (await parquetReadObjects({ file, utf8: false, parsers: exact, compressors })) as Record<
-        string,
-        unknown
-      >[];
-      return { key: Key, name: Key.slice(prefix.length), rows, metadata: parquetMetadata(file) };
+      const rows = (await parquetReadObjects({ file, utf8: false, parsers: exact, compressors })) as Row[];
+      return [{ key: Key, name: Key.slice(prefix.length), rows, metadata: parquetMetadata(file) }];
     });
-    const read = await Promise.all(files);
+    const read = (await Promise.all(files)).flat();
     const load = ({ name }: StoredFile): number => (name.startsWith("LOAD") ? 0 : 1);
     return read.sort((a, b) => load(a) - load(b) || (a.name < b.name ? -1 : 1));
+  }
+
+  /** undefined if it was deleted since it was listed. */
+  private async read(Bucket: string, Key: string): Promise<Uint8Array | undefined> {
+    try {
+      const { Body } = await this.s3.send(new GetObjectCommand({ Bucket, Key }));
+      return await Body?.transformToByteArray();
+    } catch (error) {
+      if ((error as Error).name === "NoSuchKey") return undefined;
+      throw error;
+    }
   }
 
   private async furnish(): Promise<void> {
@@ -255,6 +263,8 @@ export interface ReplicationOptions {
   readonly s3?: object;
   readonly settings?: object;
 }
+
+type Row = Record<string, unknown>;
 
 export interface StoredFile {
   readonly key: string;

@@ -168,6 +168,15 @@ describe("promotion on the real engine", function () {
     expect((await platform.history())[0]).to.deep.include({ outcome: "succeeded" });
   });
 
+  it("does nothing that it cannot record", async () => {
+    const platform = await scene.open(undefined, {
+      workFolder: path.join(scene.settingsFile("dev"), "work"),
+    });
+    const error = await failureOf(platform.promote(await platform.release(release), { through: ["dev"] }));
+    expect(error.code).to.equal("driver/record");
+    expect((await (await scene.open()).environment("dev").status()).exists).to.equal(false);
+  });
+
   it("merges the overlay over the file, objects member by member", async () => {
     const platform = await scene.open(undefined, {
       overlay: (stack) => ({ "headwater:settings": { value: `over ${stack}` } }),

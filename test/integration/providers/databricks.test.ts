@@ -231,7 +231,8 @@ describe("the light databricks plugin on the real engine", function () {
   it("updates in place", async () => {
     const changed = { ...first, comment: "other", privileges: ["SELECT"], source: "print(2)", wait: 120 };
     test.run(program(changed));
-    // Credential, location, grant, notebook, file and job.
+    // Credential, location, grant, notebook, file and job; what hangs on the credential's external id stays.
+    expect(await preview()).to.deep.equal({ update: 6 });
     expect(await up()).to.deep.equal({ update: 6 });
     const job = await workspace.call("GET", `/api/2.2/jobs/get?job_id=${outputs["jobId"]}`);
     expect(job).to.have.nested.property(

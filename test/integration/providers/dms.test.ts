@@ -18,12 +18,16 @@ interface Settings {
   folder: string;
   maxCapacityUnits: number;
   identifier: string;
+  start?: boolean;
 }
 
 const first: Settings = { schema: "shop", folder: "incoming", maxCapacityUnits: 4, identifier: "shop-test" };
 
 /** The replication of the lakehouse, with the roles it needs. */
-function program({ schema, folder, maxCapacityUnits, identifier }: Settings, subnetIds: string[]) {
+function program(
+  { schema, folder, maxCapacityUnits, identifier, start = false }: Settings,
+  subnetIds: string[],
+) {
   return async () => {
     const trust = (service: string) =>
       JSON.stringify({
@@ -87,6 +91,7 @@ function program({ schema, folder, maxCapacityUnits, identifier }: Settings, sub
     const replication = new aws.dms.ReplicationConfig("replication", {
       replicationConfigIdentifier: identifier,
       replicationType: "full-load-and-cdc",
+      startReplication: start,
       sourceEndpointArn: source.endpointArn,
       targetEndpointArn: target.endpointArn,
       tableMappings: JSON.stringify({
@@ -216,6 +221,21 @@ describe("the light aws plugin against the DMS service", function () {
     expect(error).to.match(/MaxCapacityUnits|capacity/i);
     expect(error).not.to.contain(PASSWORD);
     test.run(program({ ...first, identifier: "shop-renamed" }, subnetIds));
+    expect(await preview()).to.deep.equal({});
+  });
+
+  it("records a replication that was made but does not start, and says why", async () => {
+    test.run(program({ ...first, identifier: "shop-started", start: true }, subnetIds));
+    const error = await test.stack.up().then(
+      () => "no error",
+      (failure: Error) => failure.message,
+    );
+    // Nobody listens where the secret says that the source is.
+    expect(error).to.match(/replication-config:\S+ failed to start: \S+/);
+    expect(error).not.to.contain(PASSWORD);
+    test.run(program({ ...first, identifier: "shop-started" }, subnetIds));
+    expect(await up()).to.include({ update: 1 });
+    expect((await configs()).map((one) => one.ReplicationConfigIdentifier)).to.deep.equal(["shop-started"]);
     expect(await preview()).to.deep.equal({});
   });
 

@@ -11,6 +11,7 @@ import { readLink, sandboxOverlay, saveLink, type SandboxLink } from "../../../s
 import { styleFor } from "../../../src/cli/style.js";
 import { EngineError } from "../../../src/driver/errors.js";
 import type { PromotionEvent } from "../../../src/driver/events.js";
+import { packageRoot } from "../../../src/engine/paths.js";
 import { self } from "../../../src/engine/processes.js";
 import { HeadwaterError } from "../../../src/model/errors.js";
 
@@ -240,7 +241,7 @@ describe("the command line", function () {
     });
 
     it("is laid over the stack's file", () => {
-      const overlay = sandboxOverlay(link, path.join(root, root.includes("dist") ? ".." : ".", "stacks"));
+      const overlay = sandboxOverlay(link, path.join(packageRoot(), "stacks"));
       const { "headwater:settings": settings, ...config } = overlay("shop-dev");
       expect(config).to.deep.equal(link.config);
       expect(settings).to.deep.include({ access: { readers: "readers", operators: "operators" } });

@@ -28,7 +28,7 @@ async function start({ name, path: folder }: LightPlugin) {
   return {
     child,
     client,
-    async stop() {
+    stop: async () => {
       client.close();
       const exit = once(child, "exit");
       child.stdin.end();

@@ -126,7 +126,7 @@ export const endpoint: ResourceType<AwsClients> = defineType({
   },
   async update({ client, id, inputs, state, oldInputs, changed }) {
     const dms = await client.dms(inputs["region"]);
-    const EndpointArn = state["endpointArn"] as string;
+    const EndpointArn = await endpointArn(dms, id, state);
     if (changed.size > (changed.has("tags") ? 1 : 0)) {
       await dms.modifyEndpoint({ EndpointArn, EndpointIdentifier: id, ...request(inputs) });
     }
@@ -188,9 +188,16 @@ export async function findEndpoint(dms: DatabaseMigrationService, id: string): P
   return found?.Endpoints?.[0];
 }
 
+/** Its ARN, which is not recorded of an endpoint that could not be read back after it was made. */
+export async function endpointArn(dms: DatabaseMigrationService, id: string, state: Values): Promise<string> {
+  const arn = (state["endpointArn"] as string | undefined) ?? (await findEndpoint(dms, id))?.EndpointArn;
+  if (arn !== undefined) return arn;
+  throw Object.assign(new Error(`there is no DMS endpoint ${id}`), { name: "ResourceNotFoundFault" });
+}
+
 export async function deleteEndpoint(client: AwsClients, id: string, state: Values): Promise<void> {
   const dms = await client.dms(state["region"]);
-  await dms.deleteEndpoint({ EndpointArn: state["endpointArn"] as string });
+  await dms.deleteEndpoint({ EndpointArn: await endpointArn(dms, id, state) });
   await until(
     `the deletion of DMS endpoint ${id}`,
     5,

@@ -1,5 +1,4 @@
 import type {
-  ComputeConfig,
   DatabaseMigrationService,
   MigrationTypeValue,
   Replication,
@@ -125,9 +124,7 @@ export const replicationSubnetGroup: ResourceType<AwsClients> = defineType({
     const live = found?.ReplicationSubnetGroups?.[0];
     if (live === undefined) return undefined;
     const region = (state["region"] as string | undefined) ?? client.region;
-    // The API does not tell a group's ARN: the provider composes it, as here.
-    const { Account } = await (await client.sts()).getCallerIdentity({});
-    const arn = `arn:aws:dms:${region}:${Account}:subgrp:${live.ReplicationSubnetGroupIdentifier}`;
+    const arn = await groupArn(client, region, live.ReplicationSubnetGroupIdentifier!);
     return {
       replicationSubnetGroupId: live.ReplicationSubnetGroupIdentifier,
       replicationSubnetGroupDescription: live.ReplicationSubnetGroupDescription,
@@ -138,16 +135,23 @@ export const replicationSubnetGroup: ResourceType<AwsClients> = defineType({
       ...(await tagsOf(dms, arn)),
     };
   },
-  async update({ client, inputs, state, oldInputs, changed }) {
+  async update({ client, id, inputs, state, oldInputs, changed }) {
     const dms = await client.dms(inputs["region"]);
     if (changed.size > (changed.has("tags") ? 1 : 0)) await dms.modifyReplicationSubnetGroup(group(inputs));
-    await retag(dms, state["replicationSubnetGroupArn"] as string, oldInputs["tags"], inputs["tags"]);
+    const arn = await groupArn(client, (state["region"] as string | undefined) ?? client.region, id);
+    await retag(dms, arn, oldInputs["tags"], inputs["tags"]);
   },
   async delete({ client, id, state }) {
     const dms = await client.dms(state["region"]);
     await dms.deleteReplicationSubnetGroup({ ReplicationSubnetGroupIdentifier: id });
   },
 });
+
+/** The API does not tell a group's ARN: the provider composes it, as here. */
+async function groupArn(client: AwsClients, region: string, id: string): Promise<string> {
+  const { Account } = await (await client.sts()).getCallerIdentity({});
+  return `arn:aws:dms:${region}:${Account}:subgrp:${id.toLowerCase()}`;
+}
 
 function group(inputs: Values) {
   return {

@@ -7,7 +7,7 @@ import { fromApi, pascal, toApi } from "../api.js";
 import { flag, json, number, text, type Fields, type Values } from "../fields.js";
 import { defineType, type ResourceType } from "../resource.js";
 import type { AwsClients } from "./clients.js";
-import { common, deleteEndpoint, findEndpoint, retag, tagsOf } from "./dms-endpoint.js";
+import { common, deleteEndpoint, endpointArn, findEndpoint, retag, tagsOf } from "./dms-endpoint.js";
 import { regionInput } from "./s3.js";
 import { tagInput, tagList, tagOutput } from "./tags.js";
 
@@ -98,7 +98,7 @@ export const s3Endpoint: ResourceType<AwsClients> = defineType({
   },
   async update({ client, id, inputs, state, oldInputs, changed }) {
     const dms = await client.dms(inputs["region"]);
-    const EndpointArn = state["endpointArn"] as string;
+    const EndpointArn = await endpointArn(dms, id, state);
     if (changed.size > (changed.has("tags") ? 1 : 0)) {
       await dms.modifyEndpoint({ EndpointArn, EndpointIdentifier: id, EngineName: "s3", ...request(inputs) });
     }

@@ -66,14 +66,10 @@ export class Databricks {
 /** Databricks answers in its own form, SCIM in another, a proxy in none. */
 function errorOf(status: number, answer: string): DatabricksError {
   try {
-    const body = JSON.parse(answer) as Values;
+    const body = JSON.parse(answer) as Record<string, string | undefined>;
     const code = body["error_code"] ?? body["scimType"] ?? `HTTP ${status}`;
     const message = body["message"] ?? body["detail"] ?? answer;
-    return new DatabricksError(
-      status,
-      String(code),
-      typeof message === "string" ? message : JSON.stringify(message),
-    );
+    return new DatabricksError(status, code, typeof message === "string" ? message : JSON.stringify(message));
   } catch {
     return new DatabricksError(status, `HTTP ${status}`, answer.slice(0, 500));
   }

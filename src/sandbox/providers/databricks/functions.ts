@@ -28,11 +28,10 @@ const metastore: Fields = {
 };
 
 /** The other partitions have role names of their own, which nothing here needs. */
-function onlyAws({ awsPartition }: Values): void {
+function onlyAws(args: Values): void {
+  const awsPartition = args["awsPartition"] as string | undefined;
   if (awsPartition === undefined || awsPartition === "aws") return;
-  throw new Error(
-    `the light databricks provider knows the AWS partition "aws" only, not "${String(awsPartition)}"`,
-  );
+  throw new Error(`the light databricks provider knows the AWS partition "aws" only, not "${awsPartition}"`);
 }
 
 /** The data sources programs ask. */

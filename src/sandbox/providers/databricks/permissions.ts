@@ -32,6 +32,8 @@ const accessControl: Fields = {
 };
 
 interface Entry extends Values {
+  user_name?: string;
+  service_principal_name?: string;
   all_permissions?: { permission_level: string; inherited?: boolean }[];
 }
 
@@ -85,7 +87,7 @@ export const permissions: ResourceType<Databricks> = {
     const named = namesOf(inputs).includes(self);
     const accessControls = entriesOf(live).flatMap((entry) => {
       if (entry["group_name"] === "admins") return [];
-      const name = String(entry["user_name"] ?? entry["service_principal_name"] ?? "").toLowerCase();
+      const name = (entry.user_name ?? entry.service_principal_name ?? "").toLowerCase();
       if (name === self && !named) return [];
       const who = fromApi(accessControl, entry, snake);
       const direct = (entry.all_permissions ?? []).filter(({ inherited }) => inherited !== true);
@@ -135,7 +137,7 @@ async function creatorOf(client: Databricks, id: string): Promise<string | undef
   if (!id.startsWith("/jobs/")) return "";
   try {
     const job = await client.get("/api/2.2/jobs/get", { job_id: id.slice("/jobs/".length) });
-    return String(job["creator_user_name"] ?? "");
+    return (job["creator_user_name"] as string | undefined) ?? "";
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -151,8 +153,8 @@ function entriesOf(live: Values): Entry[] {
 }
 
 function namesOf(inputs: Values): string[] {
-  const all = (inputs["accessControls"] ?? []) as Values[];
-  return all.map((entry) => String(entry["userName"] ?? entry["servicePrincipalName"] ?? "").toLowerCase());
+  const all = (inputs["accessControls"] ?? []) as { userName?: string; servicePrincipalName?: string }[];
+  return all.map((entry) => (entry.userName ?? entry.servicePrincipalName ?? "").toLowerCase());
 }
 
 /** 404, or one of the answers that should have been one. */

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .class_archive import ensure_class_archive
 from .java import find_java, pyspark_jars
 
-MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 HERE = Path(__file__).parent
 SANDBOX_JAR = "headwater-sandbox.jar"
 _ATTEMPTS = 4
@@ -55,7 +56,28 @@ def digest() -> str:
     return content.hexdigest()
 
 
-def _fetch(base: str, path: str, sha256: str, into: Path) -> int:
+def _repository() -> str:
+    """HEADWATER_MAVEN_URL, or Maven Central at the address that Spark's own resolver, Ivy, has for it."""
+    given = os.environ.get("HEADWATER_MAVEN_URL")
+    if given:
+        return given.rstrip("/")
+    ivy = next(pyspark_jars().glob("ivy-*.jar"))
+    with zipfile.ZipFile(ivy) as jar:
+        resolver = jar.read("org/apache/ivy/plugins/resolver/IBiblioResolver.class")
+    found = re.search(rb"https://[!-~]+?/maven2(?=/)", resolver)
+    if found is None:
+        raise JarsError(f"{ivy}: names no Maven Central; set HEADWATER_MAVEN_URL")
+    return found.group().decode()
+
+
+def _fetch(base: str, path: str, sha256: str, into: Path, before: Path) -> int:
+    """Bytes of the jar, now in `into`; taken from `before`, the folder to be replaced, if it is there
+    unchanged.
+    """
+    kept = before / Path(path).name
+    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+        shutil.copyfile(kept, into / kept.name)
+        return kept.stat().st_size
     url = f"{base}/{path}"
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -95,14 +117,14 @@ def ensure_jars(folder: Path) -> Path:
     stamp = folder / "DIGEST"
     if stamp.is_file() and stamp.read_text() == digest():
         return folder
-    base = os.environ.get("HEADWATER_MAVEN_URL", MAVEN_CENTRAL).rstrip("/")
+    base = _repository()
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         jars = locked_jars()
         _progress(f"fetching {len(jars)} jars (23 MB) from {base}")
         with ThreadPoolExecutor(6) as pool:
-            sizes = pool.map(lambda jar: _fetch(base, jar[1], jar[0], aside), jars)
+            sizes = pool.map(lambda jar: _fetch(base, jar[1], jar[0], aside, folder), jars)
             total = 0
             for number, size in enumerate(sizes, 1):
                 total += size

@@ -4,8 +4,10 @@ import org.apache.spark.sql.{SparkSession, SparkSessionExtensions}
 import org.apache.spark.sql.catalyst.{FunctionIdentifier, TableIdentifier}
 import org.apache.spark.sql.catalyst.analysis.{UnresolvedIdentifier, UnresolvedNamespace, UnresolvedView}
 import org.apache.spark.sql.catalyst.expressions.Expression
-import org.apache.spark.sql.catalyst.parser.{ParameterContext, ParserInterface}
+import org.apache.spark.sql.catalyst.parser.{NamedParameterContext, ParameterContext, ParserInterface}
+import org.apache.spark.sql.catalyst.parser.PositionalParameterContext
 import org.apache.spark.sql.catalyst.plans.logical._
+import org.apache.spark.sql.execution.SparkSqlParser
 import org.apache.spark.sql.types.{DataType, StructType}
 
 /** Adds `ViewParser` to a Spark session (`spark.sql.extensions`, behind Delta's). */
@@ -62,8 +64,19 @@ class ViewParser(parser: ParserInterface) extends ParserInterface {
   private def spark(sql: String): String = sql.replaceFirst("(?i)^\\s*use\\s+catalog\\s+", "SET CATALOG ")
 
   override def parsePlan(sql: String): LogicalPlan = rewrite(parser.parsePlan(spark(sql)))
-  override def parsePlanWithParameters(sql: String, parameters: ParameterContext): LogicalPlan =
-    rewrite(parser.parsePlanWithParameters(spark(sql), parameters))
+
+  /**
+   * Delta 4.4's parser drops parameters on Spark 4.1 (UNBOUND_SQL_PARAMETER). None of its own statements takes any,
+   * so a statement with parameters goes to Spark's parser.
+   */
+  override def parsePlanWithParameters(sql: String, parameters: ParameterContext): LogicalPlan = {
+    val given = parameters match {
+      case NamedParameterContext(named) => named.nonEmpty
+      case PositionalParameterContext(positional) => positional.nonEmpty
+    }
+    if (given) rewrite(new SparkSqlParser().parsePlanWithParameters(spark(sql), parameters)) else parsePlan(sql)
+  }
+
   override def parseExpression(sql: String): Expression = parser.parseExpression(sql)
   override def parseTableIdentifier(sql: String): TableIdentifier = parser.parseTableIdentifier(sql)
   override def parseFunctionIdentifier(sql: String): FunctionIdentifier = parser.parseFunctionIdentifier(sql)

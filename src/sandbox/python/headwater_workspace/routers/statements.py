@@ -125,9 +125,7 @@ class Statements:
             str(item.get("name")): sql_values.parameter(item) for item in body.get("parameters") or []
         }
         plan = plan_session(here, ADMIN)
-        statement.session = session = open_session(
-            f"{here.spark.url}/;user_id={statement.user}", plan.conf
-        )
+        statement.session = session = open_session(f"{here.spark.url}/;user_id={statement.user}", plan.conf)
         if statement.state == "CANCELED":
             return
         if body.get("catalog"):
