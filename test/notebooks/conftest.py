@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,14 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def remote() -> Iterator[str]:
-    """The address of a running Spark Connect server."""
-    folder = Path(tempfile.mkdtemp(prefix="headwater-notebooks-"))
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running Spark Connect server, all of whose files are in one folder."""
+    folder = tmp_path_factory.mktemp("spark")
     port = str(free_port())
     os.environ.pop("SPARK_REMOTE", None)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, str(HERE / "spark_server.py"), port, str(folder / "warehouse")],
+            [sys.executable, str(HERE / "spark_server.py"), port, str(folder)], env={**os.environ, "TMPDIR": str(folder)},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
         )  # fmt: skip
         try:

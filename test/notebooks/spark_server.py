@@ -1,4 +1,4 @@
-"""A local Spark Connect server with Delta: `python spark_server.py <port> <warehouse>`; lives until its stdin closes."""
+"""A local Spark Connect server with Delta: `python spark_server.py <port> <folder>`; lives until its stdin closes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 DELTA = "io.delta:delta-spark_4.1_2.13:4.4.0"
 
 
-def main(port: str, warehouse: str) -> None:
+def main(port: str, folder: str) -> None:
     builder = SparkSession.builder.master("local[2]").appName("headwater-tests")
     jars = os.environ.get("HEADWATER_SPARK_JARS")
     if jars:
@@ -23,7 +23,8 @@ def main(port: str, warehouse: str) -> None:
         "spark.connect.grpc.binding.port": port,
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.warehouse.dir": warehouse,
+        "spark.sql.warehouse.dir": f"{folder}/warehouse",
+        "spark.local.dir": f"{folder}/local",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "1",
@@ -31,7 +32,8 @@ def main(port: str, warehouse: str) -> None:
         # Small tables and a short life: planning and compiling would cost more than the work itself.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
+        f" -Djava.io.tmpdir={folder}",
         # Not UTC, so that a test sees where a session's zone would matter.
         "spark.sql.session.timeZone": "America/St_Johns",
     }

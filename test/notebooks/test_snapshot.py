@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from headwater_history.errors import HeadwaterError
-from headwater_history.snapshot import parse_moment, take_snapshots
+from headwater_history.names import spec_of
+from headwater_history.snapshot import parse_moment, snapshot_sql, take_snapshots
 from support import Dbutils, Lake, at
 
 Make = Callable[..., Lake]
@@ -54,31 +55,30 @@ def test_a_version_holds_its_start_and_not_its_end(
     start, end, current = "effective_date", "end_date", ", end_date IS NULL AS current"
     if convention == "autoCdc":
         start, end, current = "__START_AT", "__END_AT", ""
-    moments = {n: f"timestamp'{at(n).isoformat()}'" for n in (10, 20, 30)}
+    times = {n: f"timestamp'{at(n).isoformat()}'" for n in (10, 20, 30)}
     lake.spark.sql(
         f"CREATE TABLE spark_catalog.{lake.schema}.customers USING DELTA"
         f" TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS SELECT *{current} FROM VALUES"
-        f" (1, 'a', {moments[10]}, {moments[20]}), (1, 'b', {moments[20]}, NULL), (2, 'c', {moments[20]}, {moments[30]})"
+        f" (1, 'a', {times[10]}, {times[20]}), (1, 'b', {times[20]}, NULL), (2, 'c', {times[20]}, {times[30]})"
         f" AS t(id, `full name`, {start}, {end})"
     )
+    microsecond, spec = 0.000001, spec_of(lake.pipeline(), lake.pipeline().tables[0])
+    held: list[list[tuple[int, str]]] = [
+        [], [(1, "a")], [(1, "a")], [(1, "b"), (2, "c")], [(1, "b"), (2, "c")], [(1, "b")],
+    ]  # fmt: skip
+    moments = [10 - microsecond, 10, 20 - microsecond, 20, 30 - microsecond, 30]
+    asked = (f"SELECT {n} AS n, * FROM ({snapshot_sql(spec, at(when))})" for n, when in enumerate(moments))
+    found = lake.rows(" UNION ALL ".join(asked) + " ORDER BY n, id")
+    assert found == [(n, *row) for n, rows in enumerate(held) for row in rows]
+
     # An earlier snapshot of other columns is replaced.
     lake.spark.sql(f"CREATE TABLE spark_catalog.{lake.schema}.customers__snapshot (old INT) USING DELTA")
-    microsecond = 0.000001
-    for seconds, rows in [
-        (10 - microsecond, []),
-        (10, [(1, "a")]),
-        (20 - microsecond, [(1, "a")]),
-        (20, [(1, "b"), (2, "c")]),
-        (30 - microsecond, [(1, "b"), (2, "c")]),
-        (30, [(1, "b")]),
-    ]:
-        told = take_snapshots(lake.spark, lake.pipeline(), at(seconds).isoformat())
-        assert told == {
-            "asOf": at(seconds).isoformat(),
-            "tables": [{"table": "customers", "snapshot": "customers__snapshot", "rows": len(rows)}],
-            "withoutHistory": ["later"],
-        }
-        assert lake.rows("SELECT * FROM {customers__snapshot} ORDER BY id") == rows
+    assert take_snapshots(lake.spark, lake.pipeline(), at(20).isoformat()) == {
+        "asOf": at(20).isoformat(),
+        "tables": [{"table": "customers", "snapshot": "customers__snapshot", "rows": 2}],
+        "withoutHistory": ["later"],
+    }
+    assert lake.rows("SELECT * FROM {customers__snapshot} ORDER BY id") == [(1, "b"), (2, "c")]
 
     (tmp_path / "pipeline.json").write_text(json.dumps(lake.config()))
     monkeypatch.chdir(tmp_path)

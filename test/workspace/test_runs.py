@@ -151,6 +151,22 @@ dbutils.notebook.exit("\\n".join(errors))
     assert errors[4] == "InputWidgetNotDefined: No input widget named no is defined"
 
 
+def test_pandas_and_python_functions_work(w: WorkspaceClient) -> None:
+    source = """
+import json, os
+import pandas as pd
+from pyspark.sql import SparkSession, functions as F
+frame = SparkSession.builder.getOrCreate().createDataFrame(pd.DataFrame({"a": [1, 2], "t": ["x", None]}))
+double = F.udf(lambda a: (a or 0) * 2, "long")
+rows = frame.select(double("a").alias("b"), "t").orderBy("b").toPandas()
+leaked = [key for key in os.environ if key.startswith(("DATABRICKS", "AWS", "PULUMI"))]
+dbutils.notebook.exit(json.dumps([rows.b.tolist(), rows.t.isna().tolist(), leaked]))
+"""
+    _, output = run_once(w, source)
+    assert output.notebook_output and output.notebook_output.result, output.error_trace
+    assert json.loads(output.notebook_output.result) == [[2, 4], [False, True], []]
+
+
 def test_cancel_ends_the_process_and_what_spark_does(w: WorkspaceClient) -> None:
     slow = "print('started')\nspark.range(10**10).where('hash(uuid()) = id').count()"
     path = put_notebook(w, f"/Shared/{name('slow')}/main", slow)

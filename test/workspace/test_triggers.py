@@ -62,6 +62,7 @@ def test_only_new_files_below_the_path_start_one_run_a_batch(
     runs = _await_runs(w, job, 1)
     assert runs[0].trigger == jobs.TriggerType.FILE_ARRIVAL
     ended(w, runs[0].run_id or 0)
+    time.sleep(POLLS)
     batched = len(_runs(w, job))
     assert batched <= 2  # five files written across at most two polls
     put("incoming/shop/t/before.parquet")  # an overwrite

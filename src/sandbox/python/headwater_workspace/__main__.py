@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
 import threading
@@ -103,7 +104,7 @@ async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, None]) -> boo
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not sys.stdin: its lock, held here, would abort the interpreter's end
         pass
     loop.call_soon_threadsafe(ending.set)
 

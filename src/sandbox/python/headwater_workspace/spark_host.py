@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,6 +97,16 @@ def _configuration(options: Options, folder: Path) -> dict[str, str]:
         "spark.hadoop.fs.s3a.secret.key": aws.secret_key,
         **options.spark_conf,
     }
+
+
+def _environment() -> dict[str, str]:
+    """Python UDFs run with this Python, and inherit the environment: nobody's credentials belong there."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("AWS_", "DATABRICKS_", "PULUMI_"))
+    }
+    return kept | {"PYSPARK_PYTHON": sys.executable}
 
 
 class SparkHost:
@@ -188,6 +200,7 @@ class SparkHost:
             "headwater.sandbox.SparkHost",
             str(self._folder / "catalog"),
             cwd=self._folder,
+            env=_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -210,7 +210,7 @@ class JobService:
         try:
             async with asyncio.timeout(timeout):
                 await self._run_tasks(run)
-            self._conclude(run)
+            states.conclude(run)
         except TimeoutError:
             self._finish_all(run, "TIMEDOUT", f"Run timed out after {timeout} seconds.")
         except asyncio.CancelledError:
@@ -311,24 +311,6 @@ class JobService:
             raise
         finally:
             del self._attempts[task["run_id"]]
-
-    def _conclude(self, run: Document) -> None:
-        """The run's result from those of its leaves, as Databricks does; the message names what failed."""
-        needed = {need["task_key"] for task in run["tasks"] for need in task.get("depends_on") or []}
-        leaves = [states.result(task) for task in run["tasks"] if task["task_key"] not in needed]
-        bad = [task for task in run["tasks"] if states.result(task) in ("FAILED", "TIMEDOUT")]
-        if all(one in ("SUCCESS", "EXCLUDED") for one in leaves):
-            states.set_state(run, "TERMINATED", "SUCCESS_WITH_FAILURES" if bad else "SUCCESS")
-        else:
-            messages = [
-                f"Task {task['task_key']} failed with message: {task['state']['state_message']}."
-                for task in bad
-            ]
-            if any(states.result(task) == "UPSTREAM_FAILED" for task in run["tasks"]):
-                messages.append("This caused all downstream tasks to get skipped.")
-            code = bad[0]["status"]["termination_details"]["code"] if bad else None
-            states.set_state(run, "INTERNAL_ERROR", "FAILED", " ".join(messages), code)
-        run["execution_duration"] = run["end_time"] - run["start_time"]
 
     def forget(self, run: Document) -> None:
         """Deletes an ended run and what it told."""

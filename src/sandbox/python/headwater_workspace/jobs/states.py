@@ -89,3 +89,21 @@ def may_start(task: Document, done: dict[str, Document]) -> str | None:
     if rule in ("ALL_FAILED", "AT_LEAST_ONE_FAILED"):
         return "EXCLUDED"
     return "UPSTREAM_CANCELED" if "CANCELED" in results and not any(failed) else "UPSTREAM_FAILED"
+
+
+def conclude(run: Document) -> None:
+    """The run's result from those of its leaves, as Databricks does; the message names what failed."""
+    needed = {need["task_key"] for task in run["tasks"] for need in task.get("depends_on") or []}
+    leaves = [result(task) for task in run["tasks"] if task["task_key"] not in needed]
+    bad = [task for task in run["tasks"] if result(task) in ("FAILED", "TIMEDOUT")]
+    if all(one in ("SUCCESS", "EXCLUDED") for one in leaves):
+        set_state(run, "TERMINATED", "SUCCESS_WITH_FAILURES" if bad else "SUCCESS")
+    else:
+        messages = [
+            f"Task {task['task_key']} failed with message: {task['state']['state_message']}." for task in bad
+        ]
+        if any(result(task) == "UPSTREAM_FAILED" for task in run["tasks"]):
+            messages.append("This caused all downstream tasks to get skipped.")
+        code = bad[0]["status"]["termination_details"]["code"] if bad else None
+        set_state(run, "INTERNAL_ERROR", "FAILED", " ".join(messages), code)
+    run["execution_duration"] = run["end_time"] - run["start_time"]
