@@ -38,6 +38,8 @@ export class ExportCredentials extends pulumi.ComponentResource {
   constructor(name: string, args: ExportCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("headwater:components:ExportCredentials", name, {}, opts);
     const parent = { parent: this };
+    // A replacement has the same name in the workspace: made first, it would go with what it replaces.
+    const replaced = { parent: this, deleteBeforeReplace: true };
 
     const login = pulumi.secret(args.login);
     const scope = new databricks.SecretScope(name, { name: exportScopeName(args.stack) }, parent);
@@ -45,12 +47,12 @@ export class ExportCredentials extends pulumi.ComponentResource {
       [USER_KEY, login.username],
       [PASSWORD_KEY, login.password],
     ] as const) {
-      new databricks.Secret(`${name}-${key}`, { scope: scope.name, key, stringValue: value }, parent);
+      new databricks.Secret(`${name}-${key}`, { scope: scope.name, key, stringValue: value }, replaced);
     }
     new databricks.SecretAcl(
       name,
       { scope: scope.name, principal: args.principal, permission: "READ" },
-      parent,
+      replaced,
     );
     this.scope = scope.name;
     this.registerOutputs({ scope: this.scope });
