@@ -25,7 +25,6 @@ from .names import Spec, spec_of
 from .reader import open_files, rows_of, unreadable
 from .schema import reconcile
 
-PARALLEL_TABLES = 4
 Step = Callable[[str, str], None]
 
 
@@ -134,7 +133,7 @@ def apply(
     def run(table: Table) -> Outcome:
         return _Apply(spark, files, pipeline, spec_of(pipeline, table), run_id, there, step).run()
 
-    with ThreadPoolExecutor(max_workers=PARALLEL_TABLES) as pool:
+    with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
         outcomes = list(pool.map(run, pipeline.tables))
     done = [outcome for outcome in outcomes if outcome.error is None and (outcome.applied or outcome.aside)]
     try:

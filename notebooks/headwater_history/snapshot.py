@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,14 +64,16 @@ def take_snapshots(spark: SparkSession, pipeline: Pipeline, as_of: str) -> dict[
     tables that have no history yet are named and left alone."""
     moment = parse_moment(as_of)
     specs, missing = loaded(spark, pipeline)
-    done = []
-    for spec in specs:
-        name = f"{spec.table.name}__snapshot"
+
+    def take(spec: Spec) -> dict[str, Any]:
         query = snapshot_sql(spec, moment)
         comment = text(f"{spec.table.source} as of {moment.isoformat(sep=' ')}")
         mapping = tables.name_mapping(spark.sql(query).columns)
         target = spec.name("__snapshot")
         spark.sql(f"CREATE OR REPLACE TABLE {target} USING DELTA COMMENT {comment}{mapping} AS {query}")
         rows = spark.sql(f"SELECT count(*) AS rows FROM {target}").collect()[0]["rows"]
-        done.append({"table": spec.table.name, "snapshot": name, "rows": rows})
+        return {"table": spec.table.name, "snapshot": f"{spec.table.name}__snapshot", "rows": rows}
+
+    with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
+        done = list(pool.map(take, specs))
     return {"asOf": moment.isoformat(), "tables": done, "withoutHistory": missing}

@@ -27,6 +27,8 @@ QUARANTINE = {
     "table": "STRING", "reason": "STRING", "file": "STRING", "payload": "STRING", "run_id": "STRING",
     "recorded_at": "TIMESTAMP",
 }  # fmt: skip
+# Tables worked on at once, in threads over one session.
+PARALLEL = 4
 CONTROL = {"headwater_files": FILES, "headwater_runs": RUNS, "headwater_quarantine": QUARANTINE}
 
 

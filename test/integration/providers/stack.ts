@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -44,8 +44,11 @@ export async function testStack(options: {
     backend: { url: `file://${folder}` },
     plugins: { providers: lightPlugins() },
   } as automation.ProjectSettings;
+  const workDir = path.join(folder, "work");
+  await mkdir(workDir);
   const workspace: automation.LocalWorkspaceOptions = {
     pulumiCommand,
+    workDir,
     pulumiHome: path.join(folder, "home"),
     envVars: environment,
     projectSettings,

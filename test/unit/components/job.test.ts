@@ -204,9 +204,13 @@ describe("Notebooks", () => {
     expect(folders.map(({ inputs }) => inputs)).to.have.deep.members([
       { path: "/Shared/headwater/shop-dev", deleteRecursive: true },
       { path: made.result, deleteRecursive: true },
+      { path: `${made.result}/library`, deleteRecursive: true },
     ]);
     for (const file of [...made.of(NOTEBOOK), ...made.of(FILE)]) {
-      expect(file.dependsOn).to.deep.equal(["notebooks-release"]);
+      const inner = file.inputs["path"].includes("/library/")
+        ? "notebooks-release-library"
+        : "notebooks-release";
+      expect(file.dependsOn).to.deep.equal([inner]);
     }
   });
 

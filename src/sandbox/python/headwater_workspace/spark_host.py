@@ -71,9 +71,11 @@ def _configuration(options: Options, folder: Path) -> dict[str, str]:
         "spark.local.dir": str(folder / "local"),
         "spark.sql.warehouse.dir": f"file:{folder / 'warehouse'}",
         "spark.sql.shuffle.partitions": "2",
-        # Small data: planning again and compiling Java for each query cost more than they save.
+        # Small data: planning again and compiling Java for each query cost more than they save (in the demo a
+        # quarter of the JVM's CPU time).
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.session.timeZone": "UTC",
@@ -176,11 +178,13 @@ class SparkHost:
             await self._reader
 
     async def _launch(self) -> None:
-        for name in ("warehouse", "catalog", "dbfs"):
+        for name in ("warehouse", "catalog", "dbfs", "tmp"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self._folder / "local", ignore_errors=True)
         archive = self._options.spark_jars / CLASS_ARCHIVE
         arguments = [*_FLAGS, *_MODULES, f"-Dderby.system.home={self._folder}"]
+        # What the JVM leaves in its temporary folder goes with the sandbox's.
+        arguments += [f"-Djava.io.tmpdir={self._folder / 'tmp'}", "-XX:-UsePerfData"]
         if not self._flags and archive.is_file():
             # Ignored by a JVM other than the one that wrote it.
             arguments += [
