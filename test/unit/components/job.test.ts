@@ -207,7 +207,7 @@ describe("Notebooks", () => {
       { path: `${made.result}/library`, deleteRecursive: true },
     ]);
     for (const file of [...made.of(NOTEBOOK), ...made.of(FILE)]) {
-      const inner = file.inputs["path"].includes("/library/")
+      const inner = (file.inputs["path"] as string).includes("/library/")
         ? "notebooks-release-library"
         : "notebooks-release";
       expect(file.dependsOn).to.deep.equal([inner]);
