@@ -131,8 +131,12 @@ describe("DMS service: failures", function () {
     const missing = await world.replication(service.client, options);
     const { iam } = world;
     const roles = await iam.send(new ListRolesCommand({}));
+    const names = (roles.Roles ?? []).map(({ RoleName }) => RoleName ?? "");
     const newest =
-      (roles.Roles ?? []).filter(({ RoleName }) => RoleName?.startsWith("dms-s3")).at(-1)?.RoleName ?? "";
+      names
+        .filter((name) => name.startsWith("dms-s3"))
+        .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+        .at(-1) ?? "";
     const denied = {
       Version: "2012-10-17",
       Statement: [

@@ -350,7 +350,7 @@ class Final extends Error {}
 export async function eventually<Result>(
   probe: () => Promise<Result | undefined>,
   what: string | (() => string),
-  seconds = 20,
+  seconds = 60,
 ): Promise<Result> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {

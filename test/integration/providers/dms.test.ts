@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { DatabaseMigrationService } from "@aws-sdk/client-database-migration-service";
 import * as aws from "@pulumi/aws";
 import { expect } from "chai";
@@ -121,7 +122,14 @@ describe("the light aws plugin against the DMS service", function () {
   let subnetIds: string[];
   let dms: DatabaseMigrationService;
 
-  const up = async () => changes((await test.stack.up()).summary.resourceChanges);
+  const up = async () => {
+    const made = changes((await test.stack.up()).summary.resourceChanges);
+    // A changed replication is "modifying" for a while, in which DMS lets nobody change it or its endpoints.
+    const modifying = async () =>
+      (await dms.describeReplications({})).Replications?.some(({ Status }) => Status === "modifying");
+    for (let tries = 0; (await modifying()) && tries < 300; tries++) await setTimeout(100);
+    return made;
+  };
   const preview = async () => changes((await test.stack.preview()).changeSummary);
   const configs = async () => (await dms.describeReplicationConfigs({})).ReplicationConfigs ?? [];
 

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, None]) -> boo
 def _watch_stdin(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
     while os.read(0, 4096):  # not sys.stdin: its lock, held here, would abort the interpreter's end
         pass
-    loop.call_soon_threadsafe(ending.set)
+    with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+        loop.call_soon_threadsafe(ending.set)
 
 
 def main() -> int:
