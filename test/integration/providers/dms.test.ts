@@ -122,12 +122,16 @@ describe("the light aws plugin against the DMS service", function () {
   let subnetIds: string[];
   let dms: DatabaseMigrationService;
 
-  const up = async () => {
-    const made = changes((await test.stack.up()).summary.resourceChanges);
-    // A changed replication is "modifying" for a while, in which DMS lets nobody change it or its endpoints.
+  // A changed replication is "modifying" for a while, in which DMS lets nobody change it or its endpoints.
+  const settled = async () => {
     const modifying = async () =>
       (await dms.describeReplications({})).Replications?.some(({ Status }) => Status === "modifying");
     for (let tries = 0; (await modifying()) && tries < 300; tries++) await setTimeout(100);
+  };
+  const up = async () => {
+    await settled();
+    const made = changes((await test.stack.up()).summary.resourceChanges);
+    await settled();
     return made;
   };
   const preview = async () => changes((await test.stack.preview()).changeSummary);
