@@ -60,6 +60,7 @@ class Pipeline:
     schema: str
     columns: Columns
     history_columns: str
+    lateness_seconds: int
     tables: tuple[Table, ...]
     export: Export | None
 
@@ -192,6 +193,7 @@ def parse_pipeline(text: str, where: str = "pipeline.json") -> Pipeline:
                 )
             ),
             history_columns=top.take("historyColumns", str, *HISTORY_COLUMNS),
+            lateness_seconds=top.take("latenessSeconds", int),
             tables=tables,
             export=export,
         )

@@ -1,4 +1,4 @@
-"""The pipeline's records: ledger of files, quarantine, runs. Each is written once per run, for all tables together."""
+"""The pipeline's records: ledger of files, quarantine, folds, runs. Written for all tables of a run together."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from pyspark.sql import functions as F
 
 from .config import Pipeline
 from .files import File
+from .fold import Log
 from .names import q, text
 from .tables import CONTROL
 
 if TYPE_CHECKING:
     from .run import Outcome
+
+
+def _schema(pipeline: Pipeline) -> str:
+    return f"{q(pipeline.catalog)}.{q(pipeline.schema)}"
 
 
 def _now() -> int:
@@ -38,11 +43,17 @@ def _frame(spark: SparkSession, name: str, rows: list[tuple[Any, ...]]) -> DataF
 
 
 def _append_new(
-    spark: SparkSession, pipeline: Pipeline, name: str, rows: DataFrame, identity: Iterable[str]
+    spark: SparkSession,
+    pipeline: Pipeline,
+    name: str,
+    rows: DataFrame,
+    identity: Iterable[str],
+    since: str = "",
 ) -> None:
-    """Appends the rows whose identity the table does not hold yet: a run that is repeated records nothing twice."""
-    table = f"{q(pipeline.catalog)}.{q(pipeline.schema)}.{name}"
-    known = spark.table(table).alias("known")
+    """Appends the rows whose identity the table does not hold yet: a run that is repeated records nothing twice.
+    `since`: a condition that all rows satisfy, so that not the whole table is read."""
+    table = f"{_schema(pipeline)}.{name}"
+    known = spark.table(table).where(since or "true").alias("known")
     same = [F.col(f"new.{column}").eqNullSafe(F.col(f"known.{column}")) for column in identity]
     rows.alias("new").join(known, same, "left_anti").writeTo(table).append()
 
@@ -70,21 +81,43 @@ def ledger(
             )
     if rows:
         frame = _frame(spark, "headwater_files", rows)
-        _append_new(
-            spark, pipeline, "headwater_files", frame, ("table", "file", "size", "modified", "status")
-        )
+        oldest = min(file.modified for _, applied, aside in done for file in (*applied, *aside)) * 1000
+        identity = ("table", "file", "size", "modified", "status")
+        since = f"modified >= timestamp_micros({oldest})"
+        _append_new(spark, pipeline, "headwater_files", frame, identity, since)
 
 
-def runs(spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome]) -> None:
-    """One row per table: what came, what was done, how long it took, how far behind the source it is."""
+def logs(spark: SparkSession, pipeline: Pipeline) -> dict[str, Log]:
+    """What runs have recorded of each log. How far a log is folded is never underestimated: see `runs`."""
+    known = "form, base_rows, recent_rows, ended_rows, tail_events, tail_batches, late_events, late_batches"
+    rows = spark.sql(
+        f"SELECT `table`, unix_micros(max(folded_until)) AS until, max_by(struct({known},"
+        f" unix_micros(unfolded_since) / 1e6 AS since), if(form IS NULL, NULL, recorded_at)) AS log"
+        f" FROM {_schema(pipeline)}.headwater_runs GROUP BY `table`"
+    ).collect()
+    logs = {row["table"]: (row["until"], row["log"]) for row in rows if row["until"] is not None}
+    return {table: Log(log[0], until, *log[1:]) for table, (until, log) in logs.items()}
+
+
+def runs(
+    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome], folding: bool = False
+) -> None:
+    """One row per table: what came, what was done, how long it took, how far behind the source it is, and what is known
+    of the log. With `folding`, before logs are folded: how far is recorded first, so that the next run takes no event
+    that was folded already for one that came in order, wherever this one dies."""
     rows: list[tuple[Any, ...]] = []
+    now = _now()
     for each in outcomes:
-        told = each.summary()
+        told, log, way = each.summary(), each.log, each.folded
         rows.append((
-            run_id, each.table, pipeline.release, int(each.started * 1e6), each.seconds, told["outcome"], each.error,
-            len(each.applied), len(each.aside), each.loads, each.inserts, each.updates, each.deletes, each.new_events,
-            each.quarantined, each.versions_inserted, each.versions_closed, each.versions_removed, each.newest,
-            told["lagSeconds"],
+            run_id, each.table, pipeline.release, int(each.started * 1e6), now, each.seconds,
+            "folding" if folding else told["outcome"], each.error,
+            len(each.applied), len(each.aside), each.loads, each.inserts, each.updates, each.deletes, each.late,
+            each.quarantined, way.way if way else None, way.reason if way else None, each.newest, told["lagSeconds"],
+            *((None,) * 10 if log is None else (
+                log.form, log.folded_until, log.base, log.recent, log.ended, log.events, log.batches, log.late,
+                log.late_batches, None if log.since is None else int(log.since * 1e6),
+            )),
         ))  # fmt: skip
-    frame = _frame(spark, "headwater_runs", rows)
-    frame.writeTo(f"{q(pipeline.catalog)}.{q(pipeline.schema)}.headwater_runs").append()
+    if rows:
+        _frame(spark, "headwater_runs", rows).writeTo(f"{_schema(pipeline)}.headwater_runs").append()

@@ -1,20 +1,25 @@
-"""What history is: SQL that derives a key's versions from its events, and brings the history table in line with them.
+"""What history is: SQL that derives a key's versions from its events.
 
-The history of a key is a function of its events in the log and of nothing else. Late events, replays, crashes and
-batches cut anywhere are therefore one case: recompute the touched keys, change the rows that differ.
+The history of a key is a function of its events and of nothing else. Late events, replays, crashes and batches cut
+anywhere are therefore one case: derive the touched keys anew.
 
 Rules, in the order they are applied to one key's events:
 1. Events are ordered by commit time, then load rows before captured changes, then change sequence. Events that tie in
    all of these (never by a working source; recorded in the quarantine) are ordered I < U < D, then by value.
 2. The last event of a commit time counts: what a transaction undoes itself was never visible outside it.
 3. A load row is stamped with the task's start but was read later, so it may hold changes that are captured as well:
-   a. followed by a captured insert, the row did not exist at the task's start, and the load row says just that;
-   b. followed by a captured delete and then an insert, the delete's before image (where the source sends one) is what
-      the row was at the task's start, and takes the load row's place.
+   a. directly followed by a captured insert, the row did not exist at the task's start, and the load row says just that;
+   b. directly followed by a captured delete that tells the row's values (its before image), those are what the row was
+      at the task's start: it was deleted and put back before it was read.
    What cannot be known: if a row was updated between the task's start and its reading, no event holds the values it
    had before; the load row's values then stand from the task's start on. A row deleted in that time leaves none.
 4. A change that changes nothing opens no version; a delete closes; a delete of a key that is not there does nothing
-   (but stays in the log, where a late insert meets it); an insert after a delete opens a version after a gap.
+   (but is kept, and a late insert meets it); an insert after a delete opens a version after a gap.
+
+A version is carried by the last event that left it as it is, so that the row of a current version is also the key's
+last event. A row that carries a version stands for three facts, and may be derived from again as such: the version
+began at its start, the event happened, the version ended at its end. So events that carry nothing may be forgotten
+when they are older than any event that may still come.
 
 Known limit: two rows that exchange keys inside one transaction (deferred constraints) hold one key twice for a moment,
 which one key's events cannot tell from a row that came and went.
@@ -23,21 +28,48 @@ which one key's events cannot tell from a row that came and went.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
-from .names import BATCH, FILE, LOAD, OP, SEQ, TIME, Spec, q, text
+from .names import (
+    BASE,
+    CLOSED,
+    END,
+    FILE,
+    LATE,
+    LOAD,
+    OP,
+    PART,
+    PAST,
+    RECENT,
+    RUN,
+    SEQ,
+    START,
+    TAIL,
+    TIME,
+    Spec,
+    q,
+    text,
+)  # fmt: skip
 from .reader import BEFORE, PROBLEM, RAW_TIME
 
-Span = tuple[int, int]  # first and last commit time, in microseconds since 1970
-_ORDER = f"{TIME}, {LOAD} DESC, {SEQ}, CASE {OP} WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END"
+TOLD = "__told"
+# What a row stands for, in the order these come at one moment.
+_ENDED, _BEGAN, _EVENT = 0, 1, 2
+_ORDER = "at, form, load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
 
 
-def _list(names: Iterable[str], prefix: str = "") -> str:
+def listed(names: Iterable[str], prefix: str = "") -> str:
+    """Column names for a SELECT."""
     return ", ".join(prefix + q(name) for name in names)
 
 
-def _match(names: Iterable[str], left: str, right: str, operator: str = "=") -> str:
-    return " AND ".join(f"{left}.{q(name)} {operator} {right}.{q(name)}" for name in names)
+def matched(names: Iterable[str], left: str, right: str) -> str:
+    """The condition that two rows agree in these columns, none of which is NULL."""
+    return " AND ".join(f"{left}.{q(name)} = {right}.{q(name)}" for name in names)
+
+
+def parts(*names: str) -> str:
+    """The condition that a row of the log is in one of these parts."""
+    return f"{PART} IN ({', '.join(map(text, names))})"
 
 
 def _values(spec: Spec, columns: Iterable[str]) -> str:
@@ -47,167 +79,203 @@ def _values(spec: Spec, columns: Iterable[str]) -> str:
 
 
 def events_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
-    """The events of a run's rows, each once. An update that changed the key (its old values are known from the before
-    image) is two events of one sequence: a delete of the old key, and an insert of the new one, which did not exist."""
-    moved = f"({OP} = 'U' AND {' AND '.join(f'{q(BEFORE + key)} IS NOT NULL' for key in spec.keys)}"
-    moved += f" AND NOT ({' AND '.join(f'{q(BEFORE + key)} <=> {q(key)}' for key in spec.keys)}))"
-    left = "(moved AND part = 'D')"
+    """The events of a run's rows, and the rows that are none with their PROBLEM. An update that changed the key (its
+    old values are known from the before image) is two events of one sequence: a delete of the old key, and an insert
+    of the new one, which did not exist. TOLD is the operation as the file tells it, once a row."""
+    moved = f"{PROBLEM} IS NULL AND {OP} = 'U'"
+    moved += f" AND {' AND '.join(f'{q(BEFORE + key)} IS NOT NULL' for key in spec.keys)}"
+    moved += f" AND NOT ({' AND '.join(f'{q(BEFORE + key)} <=> {q(key)}' for key in spec.keys)})"
     old = {key: q(BEFORE + key) for key in spec.keys}
-    values = [f"if({left}, {old.get(name, 'NULL')}, {q(name)}) AS {q(name)}" for name in columns]
+    values = [
+        f"if(moved AND part = 'D', {old.get(name, 'NULL')}, {q(name)}) AS {q(name)}" for name in columns
+    ]
     return f"""
-      SELECT part AS {OP}, {TIME}, {SEQ}, {LOAD}, min({FILE}) AS {FILE}, {_list(columns)}
-      FROM (
-        SELECT part, {TIME}, {SEQ}, {LOAD}, {FILE}, {", ".join(values)}
-        FROM (SELECT *, {moved} AS moved FROM {rows} WHERE {PROBLEM} IS NULL)
-        LATERAL VIEW explode(if(moved, array('D', 'I'), array({OP}))) AS part
-      )
-      GROUP BY part, {TIME}, {SEQ}, {LOAD}, {_list(columns)}"""
+      SELECT {PROBLEM}, if(moved AND part = 'D', NULL, {OP}) AS {TOLD}, part AS {OP}, {listed((TIME, SEQ, LOAD, FILE))},
+        CAST(NULL AS TIMESTAMP) AS {START}, CAST(NULL AS TIMESTAMP) AS {END}, {", ".join(values)}
+      FROM (SELECT *, {moved} AS moved FROM {rows})
+      LATERAL VIEW explode(if(moved, array('D', 'I'), array({OP}))) AS part"""
 
 
-def append_sql(rows: str, spec: Spec, columns: Iterable[str], batch: str, span: Span | None) -> str:
-    """Appends the events the log does not hold yet. `span` holds the commit times of the rows, so that Delta skips the
-    log's other files; None: a log that this run has made. Events are compared whole and not by a digest, so that
-    adding a column or widening one later does not make an old event look new."""
+def _facts_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
+    """What the log's rows stand for: one row a fact, `v` the values as a struct, `form` which fact it is."""
+    forms = f"""filter(array(
+        if({END} IS NOT NULL, {_ENDED}, NULL), if({OP} = 'V' OR {START} < {TIME}, {_BEGAN}, NULL),
+        if({OP} = 'V', NULL, {_EVENT})), fact -> fact IS NOT NULL)"""
+    return f"""
+      SELECT {listed(spec.keys)}, form, v, {FILE} AS file,
+        CASE form WHEN {_ENDED} THEN {END} WHEN {_BEGAN} THEN {START} ELSE {TIME} END AS at,
+        CASE form WHEN {_ENDED} THEN 'D' WHEN {_BEGAN} THEN 'U' ELSE {OP} END AS op,
+        if(form = {_EVENT}, {SEQ}, '') AS seq, form = {_EVENT} AND {LOAD} AS load
+      FROM (SELECT *, {_values(spec, columns)} AS v FROM ({rows}))
+      LATERAL VIEW explode({forms}) AS form"""
+
+
+def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
+    """The facts with what follows from them. `state`: the row's values from then on, NULL when there is no row;
+    `counted`: not undone at the same moment; `carrier`: the last that leaves a version as it is, which began at
+    `begun` and ended at `ended`; `newest`: the last event of its key; `lent`: a load row whose values come from the delete behind
+    it; `twin`: told once more behind; `tied`: its place in the order is also another's."""
     columns = list(columns)
-    names = [OP, TIME, SEQ, LOAD, FILE, *columns]
-    known = ""
-    if span is not None:
-        exact = _match((TIME, SEQ, LOAD, OP, *spec.keys), "l", "e")
-        whole = _match([name for name in columns if name not in spec.keys], "l", "e", "<=>") or "true"
-        known = f"LEFT ANTI JOIN (SELECT * FROM {spec.log} WHERE {_within(span)}) l ON {exact} AND {whole}"
+    keys = listed(spec.keys)
+    rest = [name for name in columns if name not in spec.keys]
+    image = " OR ".join(f"next.v.{q(name)} IS NOT NULL" for name in rest) or "false"
+    place, what = "named_struct('at', at, 'load', load, 'seq', seq)", "named_struct('op', op, 'v', v)"
+    beside = f"named_struct('form', form, 'place', {place}, 'what', {what})"
+    window = f"WINDOW w AS (PARTITION BY {keys} ORDER BY {_ORDER})"
     return f"""
-      INSERT INTO {spec.log} ({_list(names)}, {BATCH})
-      SELECT {_list(names, "e.")}, {text(batch)} FROM ({events_sql(rows, spec, columns)}) e {known}"""
-
-
-def _within(span: Span) -> str:
-    return f"{TIME} BETWEEN timestamp_micros({span[0]}) AND timestamp_micros({span[1]})"
-
-
-def _from(files: Iterable[str]) -> str:
-    """Whether an event came first with one of these files. Spark may give a name as it stands or as a URL has it."""
-    names = sorted({form for name in files for form in (name, quote(name))})
-    return f"{FILE} IN ({', '.join(map(text, names))})"
-
-
-def _touched(spec: Spec, files: Iterable[str]) -> str:
-    """The log's events of the keys that these files speak of. A file that this run has read brought its events now or
-    in a run that died; an event that an older file brought first was merged before that file was moved away."""
-    return f"""(
-      SELECT l.* FROM {spec.log} l
-      LEFT SEMI JOIN (SELECT {_list(spec.keys)} FROM {spec.log} WHERE {_from(files)}) k
-      ON {_match(spec.keys, "l", "k")})"""
-
-
-def states_sql(events: str, spec: Spec, columns: Iterable[str]) -> str:
-    """What each key became at each of its commit times: keys, `start`, `state` (a struct of the other columns, NULL
-    when there is no row), `opens` (a version begins here) and `end` (of that version; NULL for the current one)."""
-    columns = list(columns)
-    keys = _list(spec.keys)
-    image = (
-        " OR ".join(f"next.v.{q(name)} IS NOT NULL" for name in columns if name not in spec.keys) or "false"
-    )
-    return f"""
-      SELECT {keys}, start, state, changed AND state IS NOT NULL AS opens,
-        lead(if(changed, start, NULL)) IGNORE NULLS OVER (PARTITION BY {keys} ORDER BY start) AS end
+      SELECT *, after.at AS ended, counted AND after IS NULL AS newest,
+        counted AND state IS NOT NULL AND coalesce(after.changed, true) AS carrier
       FROM (
-        SELECT {keys}, start, state, NOT (state <=> lag(state) OVER (PARTITION BY {keys} ORDER BY start)) AS changed
+        SELECT *,
+          last_value(if(changed, at, NULL), true) OVER
+            (PARTITION BY {keys} ORDER BY {_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun,
+          lead(if(counted, named_struct('at', at, 'changed', changed), NULL)) IGNORE NULLS OVER w AS after
         FROM (
-          SELECT {keys}, {TIME} AS start,
-            CASE WHEN {OP} = 'D' OR ({LOAD} AND next.op = 'I') THEN NULL
-              WHEN {LOAD} AND next.op = 'D' AND op_after = 'I' AND ({image}) THEN next.v
-              ELSE v END AS state
+          SELECT *, counted AND
+            NOT (state <=> (lag(if(counted, named_struct('state', state), NULL)) IGNORE NULLS OVER w).state) AS changed
           FROM (
-            SELECT *, lead({OP}, 2) OVER w AS op_after,
-              lead(named_struct('at', {TIME}, 'op', if({LOAD}, 'load', {OP}), 'v', v)) OVER w AS next
-            FROM (SELECT {_list((*spec.keys, OP, TIME, SEQ, LOAD))}, {_values(spec, columns)} AS v FROM {events})
-            WINDOW w AS (PARTITION BY {keys} ORDER BY {_ORDER}, v)
-          )
-          WHERE NOT (next.at <=> {TIME})
-        )
+            SELECT *, coalesce(next_at <> at, true) AS counted,
+              coalesce(load AND next.op = 'D' AND ({image}), false) AS lent,
+              CASE WHEN op = 'D' OR (load AND next.op = 'I') THEN NULL
+                WHEN load AND next.op = 'D' AND ({image}) THEN next.v ELSE v END AS state,
+              coalesce(behind.form = form AND behind.place = {place} AND behind.what <=> {what}, false) AS twin,
+              coalesce(form = {_EVENT} AND behind.form = form AND behind.place = {place}
+                AND NOT (behind.what <=> {what}), false)
+              OR coalesce(form = {_EVENT} AND ahead.form = form AND ahead.place = {place}
+                AND NOT (ahead.what <=> {what}), false) AS tied
+            FROM (
+              SELECT *, lead(at) OVER w AS next_at,
+                lead({beside}) OVER w AS behind, lag({beside}) OVER w AS ahead,
+                lead(if(form = {_EVENT}, named_struct('op', if(load, 'load', op), 'v', v), NULL))
+                  IGNORE NULLS OVER w AS next
+              FROM ({_facts_sql(rows, spec, columns)}) {window}
+            )
+          ) {window}
+        ) {window}
       )"""
 
 
-def _assignments(spec: Spec, columns: Iterable[str]) -> dict[str, str]:
-    """The history's columns from a row of `states_sql` called s."""
-    taken = {name: f"s.{q(name)}" if name in spec.keys else f"s.state.{q(name)}" for name in columns}
-    taken |= {spec.start: "s.start", spec.end: "s.end"}
-    return taken | ({spec.current: "s.end IS NULL"} if spec.current else {})
+def _taken(spec: Spec, columns: Iterable[str], struct: str) -> list[str]:
+    return [q(name) if name in spec.keys else f"{struct}.{q(name)} AS {q(name)}" for name in columns]
 
 
-def merge_sql(spec: Spec, columns: Iterable[str], files: Iterable[str]) -> str:
-    """One MERGE, so one atomic commit, that makes the history of the touched keys what their events say. A version
-    that no longer begins at one of its key's commit times (a late event came before it) is deleted; rows that are
-    right already are left alone, so a replay changes nothing."""
+def versions_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
+    """The versions that the log's rows tell: the table's columns, START and END."""
     columns = list(columns)
-    taken = _assignments(spec, columns)
-    assign = ", ".join(f"t.{q(name)} = {value}" for name, value in taken.items())
-    rest = [name for name in columns if name not in spec.keys]
-    same = " AND ".join(f"t.{q(name)} <=> {taken[name]}" for name in (*rest, spec.end))
     return f"""
-      MERGE INTO {spec.history} t USING ({states_sql(_touched(spec, files), spec, columns)}) s
-      ON {_match(spec.keys, "t", "s")} AND t.{q(spec.start)} = s.start
-      WHEN MATCHED AND NOT s.opens THEN DELETE
-      WHEN MATCHED AND NOT ({same}) THEN UPDATE SET {assign}
-      WHEN NOT MATCHED AND s.opens THEN INSERT ({_list(taken)}) VALUES ({", ".join(taken.values())})"""
+      SELECT {", ".join(_taken(spec, columns, "state"))}, begun AS {START}, ended AS {END}
+      FROM ({_derived_sql(rows, spec, columns)}) WHERE carrier"""
 
 
-def build_sql(spec: Spec, columns: Iterable[str]) -> str:
-    """What `merge_sql` does, for a history that this run has made."""
+def folded_sql(rows: str, spec: Spec, columns: Iterable[str], run: str, current: str) -> str:
+    """The log's rows anew, each in the part where it belongs once it is folded, and `tied`. `current` is the part for
+    the rows of current versions; if it is `recent`, the deletes that came last go there too, to hide older rows."""
     columns = list(columns)
-    taken = _assignments(spec, columns)
+    dead = f"WHEN newest THEN {text(RECENT)}" if current == RECENT else ""
+    values = [
+        q(name) if name in spec.keys else f"if(version, state.{q(name)}, v.{q(name)}) AS {q(name)}"
+        for name in columns
+    ]
     return f"""
-      INSERT INTO {spec.history} ({_list(taken)}) SELECT {", ".join(taken.values())}
-      FROM ({states_sql(spec.log, spec, columns)}) s WHERE s.opens"""
+      SELECT CASE WHEN version AND ended IS NOT NULL THEN {text(CLOSED)} WHEN version THEN {text(current)}
+          {dead} ELSE {text(PAST)} END AS {PART}, {text(run)} AS {RUN},
+        if(version AND (lent OR form = {_BEGAN}), 'V', op) AS {OP}, at AS {TIME}, seq AS {SEQ},
+        load AND NOT (version AND lent) AS {LOAD},
+        if(version, begun, NULL) AS {START}, if(version, ended, NULL) AS {END}, file AS {FILE},
+        {", ".join(values)}, tied
+      FROM ({_derived_sql(rows, spec, columns)})
+      LATERAL VIEW explode(if(carrier AND lent, array(true, false), array(carrier))) AS version
+      WHERE NOT twin AND (form = {_EVENT} OR carrier)"""
 
 
-def survey_sql(rows: str) -> str:
-    """One row that says what a run's files hold: events by kind, rows that are none, first and last commit time."""
-    event = f"{PROBLEM} IS NULL"
-    change = f"{event} AND NOT {LOAD}"
-    return f"""
-      SELECT count_if({event} AND {LOAD}) AS loads, count_if({change} AND {OP} = 'I') AS inserts,
-        count_if({change} AND {OP} = 'U') AS updates, count_if({change} AND {OP} = 'D') AS deletes,
-        count_if({PROBLEM} IS NOT NULL) AS rejected,
-        min(if({event}, unix_micros({TIME}), NULL)) AS oldest, max(if({event}, unix_micros({TIME}), NULL)) AS newest
-      FROM {rows}"""
-
-
-def census_sql(spec: Spec, columns: Iterable[str], files: Iterable[str], batch: str, span: Span) -> str:
-    """One row for a table whose log is written: `table`, the run's `new_events`, and `conflicts`: places in the order
-    of a key's events that hold different events, one of them from these files. Which came first is not known."""
-    return f"""
-      SELECT {text(spec.table.name)} AS `table`, coalesce(sum(fresh), 0) AS new_events, count_if(tied) AS conflicts
-      FROM ({_places(spec, columns, files, batch, span)})"""
-
-
-def _places(spec: Spec, columns: Iterable[str], files: Iterable[str], batch: str, span: Span) -> str:
-    kind = f"named_struct('op', {OP}, 'v', {_values(spec, columns)})"
-    place = _list((*spec.keys, TIME, LOAD, SEQ))
-    return f"""
-      SELECT {place}, bool_or({_from(files)}) AND NOT (min({kind}) <=> max({kind})) AS tied,
-        count_if({BATCH} = {text(batch)}) AS fresh
-      FROM {spec.log} WHERE {_within(span)} GROUP BY {place}"""
-
-
-def problems_sql(
-    rows: str, spec: Spec, columns: Iterable[str], files: Iterable[str], span: Span | None
-) -> str:
-    """The quarantine's records for a run's files: table, reason, file and the row as JSON."""
-    shown = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
-    columns = list(columns)
-    before = [BEFORE + key for key in spec.keys]
-    name = text(spec.table.name)
-    bad = f"""
-      SELECT {name} AS `table`, {PROBLEM} AS reason, {FILE} AS file,
-        to_json(struct({_list((OP, RAW_TIME, SEQ, *before, *columns))}), {shown}) AS payload
-      FROM {rows} WHERE {PROBLEM} IS NOT NULL"""
-    if span is None:  # no row is an event
-        return bad
-    tied = f"to_json(struct({_list((OP, TIME, SEQ, *columns), 'l.')}), {shown})"
-    return f"""{bad}
+def touching_rows_sql(spec: Spec, columns: Iterable[str], late: bool) -> str:
+    """All rows of the log from which the keys that `recent` and `tail` speak of are derived: what came in order changes
+    nothing that has ended. With `late`, also all that is known of the keys with late events."""
+    fresh = parts(RECENT, TAIL, LATE) if late else parts(RECENT, TAIL)
+    keys, names = listed(spec.keys), [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    hidden = (
+        f"""SELECT {keys} FROM {spec.log} WHERE {fresh} GROUP BY {keys} HAVING NOT bool_or({parts(RECENT)})"""
+    )
+    told = f"""
+      SELECT {listed(names)} FROM {spec.log} WHERE {fresh}
       UNION ALL
-      SELECT {name}, 'one sequence with different values', l.{FILE}, {tied}
-      FROM {spec.log} l LEFT SEMI JOIN ({_places(spec, columns, files, "", span)}) p
-      ON {_match((*spec.keys, TIME, LOAD, SEQ), "l", "p")} AND p.tied
-      WHERE l.{_within(span)}"""
+      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN ({hidden}) k ON {matched(spec.keys, "b", "k")}
+      WHERE b.{parts(BASE)}"""
+    if late:
+        told += f"""
+      UNION ALL
+      SELECT {listed(names, "a.")} FROM {spec.log} a LEFT SEMI JOIN ({late_keys_sql(spec)}) k
+      ON {matched(spec.keys, "a", "k")} WHERE a.{parts(CLOSED, PAST)}"""
+    return told
+
+
+def late_keys_sql(spec: Spec) -> str:
+    return f"SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(LATE)}"
+
+
+def late_rows_sql(spec: Spec, columns: Iterable[str]) -> str:
+    """All that is known of the keys with late events."""
+    return _known_sql(spec, columns, late_keys_sql(spec))
+
+
+def all_rows_sql(spec: Spec, columns: Iterable[str]) -> str:
+    """All that is known."""
+    return _known_sql(spec, columns, None)
+
+
+def _known_sql(spec: Spec, columns: Iterable[str], of: str | None) -> str:
+    names = listed([OP, TIME, SEQ, LOAD, START, END, FILE, *columns])
+    semi = "" if of is None else f"LEFT SEMI JOIN ({of}) k ON {matched(spec.keys, 'a', 'k')}"
+    return f"""
+      SELECT {names} FROM (
+        SELECT a.*, bool_or(a.{parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys, "a.")}) AS __hidden
+        FROM {spec.log} a {semi}
+      ) WHERE NOT (__hidden AND {parts(BASE)})"""
+
+
+def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
+    """Takes all rows of the keys with late events out of the log and puts them in as they are folded: one commit."""
+    columns = list(columns)
+    names = [PART, RUN, OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    out = ", ".join(q(name) if name in spec.keys else f"NULL AS {q(name)}" for name in names)
+    folded = folded_sql(late_rows_sql(spec, columns), spec, columns, run, RECENT)
+    return f"""
+      MERGE INTO {spec.log} t USING (
+        SELECT false AS gone, {listed(names)} FROM ({folded})
+        UNION ALL SELECT DISTINCT true AS gone, {out} FROM ({late_keys_sql(spec)})
+      ) s ON s.gone AND {matched(spec.keys, "t", "s")}
+      WHEN MATCHED THEN DELETE
+      WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
+
+
+def untouched_sql(spec: Spec, names: Iterable[str], late: bool) -> str:
+    """The rows of `base` whose keys nothing newer speaks of."""
+    fresh = parts(RECENT, TAIL, LATE) if late else parts(RECENT, TAIL)
+    return f"""
+      SELECT {listed(names, "b.")} FROM {spec.log} b
+      LEFT ANTI JOIN (SELECT {listed(spec.keys)} FROM {spec.log} WHERE {fresh}) k ON {matched(spec.keys, "b", "k")}
+      WHERE b.{parts(BASE)}"""
+
+
+def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
+    """The quarantine's records for events that tie, among those a run has folded: table, reason, file, row as JSON."""
+    kind = f"named_struct('op', {OP}, 'v', {_values(spec, columns)})"
+    place = [*spec.keys, TIME, LOAD, SEQ]
+    shown = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
+    events = f"SELECT * FROM {spec.log} WHERE {RUN} = {text(run)} AND {OP} <> 'V'"
+    return f"""
+      SELECT {text(spec.table.name)} AS `table`, 'one sequence with different values' AS reason, l.{FILE} AS file,
+        to_json(struct({listed((OP, TIME, SEQ, *columns), "l.")}), {shown}) AS payload
+      FROM ({events}) l LEFT SEMI JOIN (
+        SELECT {listed(place)} FROM ({events}) GROUP BY {listed(place)} HAVING NOT (min({kind}) <=> max({kind}))
+      ) p ON {matched(place, "l", "p")}"""
+
+
+def rejected_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
+    """The quarantine's records for rows of a run's files that cannot be events."""
+    shown = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
+    before = [BEFORE + key for key in spec.keys]
+    return f"""
+      SELECT {text(spec.table.name)} AS `table`, {PROBLEM} AS reason, {FILE} AS file,
+        to_json(struct({listed((OP, RAW_TIME, SEQ, *before, *columns))}), {shown}) AS payload
+      FROM {rows} WHERE {PROBLEM} IS NOT NULL"""

@@ -6,16 +6,28 @@ from dataclasses import dataclass
 
 from .config import Pipeline, Table
 
-# The event log's own columns. They come first in the log, since Delta keeps statistics of the first 32 columns only.
-OP, TIME, SEQ, LOAD, FILE, BATCH = "__op", "__commit_time", "__change_seq", "__load", "__file", "__batch"
+# The log's own columns. They come first in the log, since Delta keeps statistics of the first 32 columns only.
+PART, RUN = "__part", "__run"
+OP, TIME, SEQ, LOAD, START, END, FILE = (
+    "__op", "__commit_time", "__change_seq", "__load", "__start", "__end", "__file",
+)  # fmt: skip
 LOG_COLUMNS = {
-    OP: "STRING",  # I, U or D
+    PART: "STRING",  # where in the log the row is: see below
+    RUN: "STRING",  # the run that put it there
+    OP: "STRING",  # I, U or D; V: a version only, whose event is told by other rows
     TIME: "TIMESTAMP",  # commit at the source; task start for load rows
     SEQ: "STRING",  # position within the source's log; '' when DMS gave none
     LOAD: "BOOLEAN",  # a row of the full load, not a captured change
-    FILE: "STRING",  # the name of the file that brought it first
-    BATCH: "STRING",  # the run that brought it
+    START: "TIMESTAMP",  # the version that this event carries begins here; NULL when it carries none
+    END: "TIMESTAMP",  # and ends here; NULL while it is the current one
+    FILE: "STRING",  # the name of the file that brought the event
 }
+PARTITIONED_BY = (PART, RUN)
+
+# The parts of a log. An event arrives in `tail`, or in `late` when events of its time are folded already. Folding
+# moves it: into `closed` when it carries a version that has ended, into `past` when it carries none. The last event of
+# each key is in `base` or, when it came after the base was written, in `recent`, where it hides the key's row in `base`.
+BASE, RECENT, CLOSED, PAST, TAIL, LATE = "base", "recent", "closed", "past", "tail", "late"
 
 
 def q(name: str) -> str:
@@ -63,3 +75,8 @@ def spec_of(pipeline: Pipeline, table: Table) -> Spec:
     names = {"paper": ("effective_date", "end_date", "current"), "autoCdc": ("__START_AT", "__END_AT", None)}
     start, end, current = names[pipeline.history_columns]
     return Spec(table, pipeline.catalog, pipeline.schema, start or "", end or "", current)
+
+
+# How the views of a log read it. WHOLE derives everything anew: the least to plan, right for a small log. PLAIN reads
+# what was folded and derives the keys of `recent` and `tail` only. WITH_LATE also derives the keys with late events.
+WHOLE, PLAIN, WITH_LATE = "whole", "plain", "with late"

@@ -18,7 +18,7 @@ from .errors import HeadwaterError, brief
 from .names import Spec
 from .postgres_target import Target
 from .postgres_types import as_text
-from .snapshot import loaded, snapshot_sql
+from .snapshot import loaded
 
 CONNECT_SECONDS = 15
 
@@ -155,7 +155,7 @@ def place(export: Export) -> str:
 def _export(
     spark: SparkSession, spec: Spec, export: Export, credentials: Credentials, owner: str
 ) -> Exported:  # fmt: skip
-    snapshot = spark.sql(snapshot_sql(spec))
+    snapshot = spark.table(spec.name("_current"))
     columns = {each.name: each.dataType for each in snapshot.schema.fields}
     # Every value as a text that PostgreSQL reads; in pieces, as a snapshot need not fit into the driver's memory.
     texts = snapshot.selectExpr(*(as_text(kind, name) for name, kind in columns.items()))

@@ -56,13 +56,13 @@ def open_files(spark: SparkSession, files: list[File], columns: Columns, spec: S
     return [Source(where, shape_of(rows.schema, columns, spec.keys, where), rows) for where, rows in opened]
 
 
-def rows_of(sources: Iterable[Source], kinds: dict[str, DataType], spec: Spec) -> DataFrame:
+def rows_of(sources: Iterable[Source], kinds: dict[str, DataType], spec: Spec, oldest: int) -> DataFrame:
     """Every row of the files with the log's columns, the table's columns in the table's types, old key values and
-    PROBLEM: why a row cannot be an event, NULL if it can."""
-    return reduce(DataFrame.unionByName, (_normalised(source, kinds, spec) for source in sources))
+    PROBLEM: why a row cannot be an event, NULL if it can. `oldest`: the horizon, in microseconds since 1970."""
+    return reduce(DataFrame.unionByName, (_normalised(source, kinds, spec, oldest) for source in sources))
 
 
-def _normalised(source: Source, kinds: dict[str, DataType], spec: Spec) -> DataFrame:
+def _normalised(source: Source, kinds: dict[str, DataType], spec: Spec, oldest: int) -> DataFrame:
     shape = source.shape
     time_kind = source.rows.schema[shape.commit_time].dataType
     seq = f"trim(CAST({q(shape.change_seq)} AS STRING))" if shape.change_seq else "''"
@@ -90,12 +90,17 @@ def _normalised(source: Source, kinds: dict[str, DataType], spec: Spec) -> DataF
     null_keys = " ".join(
         f"WHEN {q(key)} IS NULL THEN {text(f'key column {key} is NULL')}" for key in spec.keys
     )
+    past = f"{TIME} < timestamp_micros({oldest})"
+    # DMS gives load rows none; files that lack the column altogether have commit times alone.
+    unsequenced = f"NOT {LOAD} AND {SEQ} = ''" if shape.change_seq else "false"
     return rows.withColumn(
         PROBLEM,
         F.expr(
             f"CASE {null_keys}"
             f" WHEN {RAW_TIME} IS NULL THEN 'commit time is NULL'"
             f" WHEN {TIME} IS NULL THEN concat('commit time cannot be read: ', {RAW_TIME})"
+            f" WHEN {past} THEN 'older than the lateness horizon'"
+            f" WHEN {unsequenced} THEN 'change sequence is NULL'"
             f" WHEN {OP} IS NULL OR {OP} NOT IN ('I', 'U', 'D')"
             f" THEN concat('unknown operation: ', coalesce({OP}, 'NULL')) END"
         ),

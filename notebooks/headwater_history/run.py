@@ -1,28 +1,51 @@
-"""One run: every table's new files into its log, its history in line with the log, then the records and the files.
+"""One run: every table's new files into its log, then the records and the files, then what folding is due.
 
-The order is what makes a run safe to kill at any point and start again: (1) log, (2) history, (3) quarantine,
-(4) ledger, (5) files moved, (6) record of the run. A file stays in the incoming volume until all it holds is in the
-tables, and applying a file again changes nothing, so the next run completes whatever this one left.
+The order is what makes a run safe to kill at any point and start again: (1) log, (2) views, (3) quarantine,
+(4) ledger, (5) files moved, (6) folds, (7) record of the run. A file stays in the incoming volume until all it holds
+is in the log, and an event that is in the log twice is one event, so the next run completes whatever this one left.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from . import control, history, tables
+from . import control, fold, history, tables
 from .config import Pipeline, Table
 from .errors import HeadwaterError, brief
 from .files import File, Files, move_all, new_files
-from .names import Spec, spec_of
-from .reader import open_files, rows_of, unreadable
+from .fold import Decision, Log
+from .names import (
+    BASE,
+    CLOSED,
+    END,
+    FILE,
+    LATE,
+    LOAD,
+    OP,
+    PART,
+    PAST,
+    RECENT,
+    RUN,
+    SEQ,
+    START,
+    TAIL,
+    TIME,
+    WHOLE,
+    Spec,
+    q,
+    spec_of,
+    text,
+)
+from .reader import PROBLEM, open_files, rows_of, unreadable
 from .schema import reconcile
 
 Step = Callable[[str, str], None]
@@ -30,13 +53,11 @@ Step = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Work:
-    """What queries about a table's new files need: the view of their rows, the files' names, their commit times."""
+    """What the log and the queries about a table's new files need: the view of their rows, and the columns."""
 
     rows: str
     spec: Spec
     columns: dict[str, DataType]
-    names: list[str]
-    span: history.Span | None
 
 
 @dataclass
@@ -54,13 +75,12 @@ class Outcome:
     inserts: int = 0
     updates: int = 0
     deletes: int = 0
-    new_events: int = 0
+    late: int = 0
     quarantined: int = 0
-    versions_inserted: int = 0
-    versions_closed: int = 0
-    versions_removed: int = 0
     newest: int | None = None
     work: Work | None = None  # None: no file was applied
+    log: Log | None = None  # None: there is no log
+    folded: Decision | None = None
 
     def summary(self) -> dict[str, Any]:
         lag = None if self.newest is None else round(self.started + self.seconds - self.newest / 1e6, 3)
@@ -75,13 +95,9 @@ class Outcome:
             ],
             "filesLeft": [file.relative for file in self.left],
             "events": {"load": self.loads, "I": self.inserts, "U": self.updates, "D": self.deletes},
-            "newEvents": self.new_events,
+            "late": self.late,
             "quarantined": self.quarantined,
-            "versions": {
-                "inserted": self.versions_inserted,
-                "closed": self.versions_closed,
-                "removed": self.versions_removed,
-            },
+            "folded": None if self.folded is None else {"way": self.folded.way, "reason": self.folded.reason},
             "lagSeconds": lag,
         }
 
@@ -121,25 +137,32 @@ class ApplyFailed(HeadwaterError):
 
 
 def apply(
-    spark: SparkSession, files: Files, pipeline: Pipeline, *, step: Step = lambda table, name: None
+    spark: SparkSession, files: Files, pipeline: Pipeline, *, ask: str = "auto",
+    step: Step = lambda table, name: None,
 ) -> Summary:  # fmt: skip
-    """Applies all new files of the pipeline's tables. `step(table, name)` is called after each step (tests stop there).
+    """Applies all new files of the pipeline's tables, and folds the logs that are due; with `ask="now"`, all that hold
+    something to fold. `step(table, name)` is called after each step (tests stop there).
 
     Raises ApplyFailed at the end when a table failed; the others are complete by then."""
     started, run_id = time.time(), uuid.uuid4().hex
     there = tables.existing(spark, pipeline.catalog, pipeline.schema)
     tables.ensure_control(spark, pipeline.catalog, pipeline.schema, there)
+    logs = control.logs(spark, pipeline)
 
     def run(table: Table) -> Outcome:
-        return _Apply(spark, files, pipeline, spec_of(pipeline, table), run_id, there, step).run()
+        spec = spec_of(pipeline, table)
+        return _Apply(spark, files, pipeline, spec, run_id, there, logs.get(table.name), step).run()
 
     with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
         outcomes = list(pool.map(run, pipeline.tables))
     done = [outcome for outcome in outcomes if outcome.error is None and (outcome.applied or outcome.aside)]
     try:
-        _census(spark, run_id, done)
-        works = [each.work for each in done if each.work and each.quarantined]
-        problems = [history.problems_sql(w.rows, w.spec, w.columns, w.names, w.span) for w in works]
+        works = {each.table: each.work for each in done if each.work}
+        problems = [
+            history.rejected_sql(works[o.table].rows, works[o.table].spec, works[o.table].columns)
+            for o in done
+            if o.quarantined
+        ]
         control.quarantine(spark, pipeline, run_id, problems)
         step("", "quarantined")
         control.ledger(spark, pipeline, run_id, [(each.table, each.applied, each.aside) for each in done])
@@ -153,6 +176,7 @@ def apply(
             outcome.error = (
                 outcome.error or f"applied, but not recorded; the next run does it again: {brief(error)}"
             )
+    _fold(spark, pipeline, run_id, outcomes, ask, step)
     control.runs(spark, pipeline, run_id, outcomes)
     for table in pipeline.tables:
         spark.catalog.dropTempView(_view(run_id, table.name))
@@ -163,19 +187,61 @@ def apply(
     return summary
 
 
-def _census(spark: SparkSession, run_id: str, done: list[Outcome]) -> None:
-    """Counts new events and conflicts of all tables in one query."""
-    works = {each.table: each.work for each in done if each.work is not None and each.work.span is not None}
-    parts = [
-        history.census_sql(work.spec, work.columns, work.names, run_id, work.span)
-        for work in works.values()
-        if work.span is not None
-    ]
-    found = {row["table"]: row for row in (spark.sql(" UNION ALL ".join(parts)).collect() if parts else [])}
-    for outcome in done:
-        if outcome.table in found:
-            outcome.new_events = found[outcome.table]["new_events"]
-            outcome.quarantined += found[outcome.table]["conflicts"]
+def _fold(
+    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome], ask: str, step: Step
+) -> None:
+    """Folds the logs that are due. Their events can be read already, so what fails here is done by the next run."""
+    due: list[Outcome] = []
+    for outcome in outcomes:
+        decision = (
+            fold.decide(outcome.log, time.time(), ask) if outcome.log and outcome.error is None else None
+        )
+        if decision is not None:
+            outcome.folded = decision
+            due.append(outcome)
+    if not due:
+        return
+    specs = {table.name: spec_of(pipeline, table) for table in pipeline.tables}
+
+    def prepare(outcome: Outcome) -> None:
+        assert outcome.log is not None
+        newest = fold.newest(spark, specs[outcome.table], TAIL, LATE)
+        outcome.log = replace(outcome.log, folded_until=max(outcome.log.folded_until, newest or 0))
+
+    def run(outcome: Outcome) -> None:
+        assert outcome.log is not None and outcome.folded is not None
+        spec = specs[outcome.table]
+        try:
+            columns = list(
+                tables.stored_columns(spark, spec, {spec.table.name, f"{spec.table.name}_current"})
+            )
+            outcome.log, tied = fold.fold(spark, spec, columns, run_id, outcome.folded.way, outcome.log)
+            step(outcome.table, "folded")
+            outcome.log = _in_right_form(spark, spec, columns, outcome.log)
+            if tied:
+                outcome.quarantined += tied
+                control.quarantine(spark, pipeline, run_id, [history.tied_sql(spec, columns, run_id)])
+        except Exception as error:
+            outcome.error = f"applied, but not folded; the next run tries it again: {brief(error)}"
+
+    try:
+        with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
+            list(pool.map(prepare, due))
+            control.runs(spark, pipeline, run_id, due, folding=True)
+            list(pool.map(run, due))
+    except Exception as error:
+        for outcome in due:
+            outcome.error = (
+                outcome.error or f"applied, but not folded; the next run tries it again: {brief(error)}"
+            )
+
+
+def _in_right_form(spark: SparkSession, spec: Spec, columns: Iterable[str], log: Log) -> Log:
+    """Gives the views the form that reads the log right, if it is another than they have."""
+    if log.form == log.right_form:
+        return log
+    tables.make_views(spark, spec, columns, log.right_form)
+    return replace(log, form=log.right_form)
 
 
 def _view(run_id: str, table: str) -> str:
@@ -203,6 +269,7 @@ class _Apply:
     spec: Spec
     run_id: str
     there: set[str]
+    log: Log | None
     step: Step
 
     def run(self) -> Outcome:
@@ -229,34 +296,62 @@ class _Apply:
             self._apply([file for file in found if file not in outcome.aside], outcome)
 
     def _apply(self, found: list[File], outcome: Outcome) -> None:
-        outcome.applied = []
+        outcome.applied, log = [], self._known()
+        outcome.log = log
         if not found:
             return
         spark, spec = self.spark, self.spec
         sources = open_files(spark, found, self.pipeline.columns, spec)
-        log, stored = tables.stored_columns(spark, spec, self.there)
-        columns = reconcile(log, [(source.where, source.shape) for source in sources], spec)
+        stored = tables.stored_columns(spark, spec, self.there)
+        columns = reconcile(stored, [(source.where, source.shape) for source in sources], spec)
         rows = _view(self.run_id, spec.table.name)
-        rows_of(sources, columns, spec).createOrReplaceTempView(rows)
+        oldest = log.folded_until - self.pipeline.lateness_seconds * 1_000_000
+        rows_of(sources, columns, spec, oldest).createOrReplaceTempView(rows)
         self.step(outcome.table, "read")
-        tables.ensure(spark, spec, self.there, columns, log, stored)
+        form = log.form or WHOLE
+        tables.ensure(spark, spec, self.there, columns, stored, form)
         self.step(outcome.table, "tables")
-        survey = spark.sql(history.survey_sql(rows)).collect()[0]
-        outcome.loads, outcome.inserts = survey["loads"], survey["inserts"]
-        outcome.updates, outcome.deletes = survey["updates"], survey["deletes"]
-        outcome.quarantined, outcome.newest = survey["rejected"], survey["newest"]
-        outcome.applied = found
-        span = None if survey["newest"] is None else (survey["oldest"], survey["newest"])
-        outcome.work = Work(rows, spec, columns, [file.relative.rpartition("/")[2] for file in found], span)
-        if span is None:
-            return
-        spark.sql(history.append_sql(rows, spec, columns, self.run_id, span if log else None))
+        outcome.work = Work(rows, spec, columns)
+        told = self._append(spark.sql(history.events_sql(rows, spec, columns)), list(columns), log)
         self.step(outcome.table, "log")
-        if stored:
-            merged = spark.sql(history.merge_sql(spec, columns, outcome.work.names)).collect()[0]
-            outcome.versions_inserted = merged["num_inserted_rows"]
-            outcome.versions_closed = merged["num_updated_rows"]
-            outcome.versions_removed = merged["num_deleted_rows"]
-        else:
-            spark.sql(history.build_sql(spec, columns))
-        self.step(outcome.table, "history")
+        outcome.applied, outcome.newest = found, told["newest"]
+        (
+            outcome.loads,
+            outcome.inserts,
+            outcome.updates,
+            outcome.deletes,
+            outcome.late,
+            outcome.quarantined,
+        ) = (told[name] for name in ("loads", "inserts", "updates", "deletes", "late", "rejected"))
+        brought = outcome.loads + outcome.inserts + outcome.updates + outcome.deletes
+        log = replace(log, form=form).with_batch(brought - outcome.late, outcome.late, time.time())
+        outcome.log = _in_right_form(spark, spec, columns, log)
+        self.step(outcome.table, "views")
+
+    def _known(self) -> Log:
+        """What is known of the log. A run that died before it recorded what it made is made up for here."""
+        if self.log is not None or f"{self.spec.table.name}__log".lower() not in self.there:
+            return self.log or Log()
+        return Log("", fold.newest(self.spark, self.spec, BASE, RECENT, CLOSED, PAST) or 0)
+
+    def _append(self, events: DataFrame, columns: list[str], log: Log) -> dict[str, Any]:
+        """Appends events; returns what the files hold, which is counted on the way."""
+        seen, late = Observation(), f"{TIME} <= timestamp_micros({log.folded_until})"
+        counted = events.observe(seen, *_counts(late)).where(f"{PROBLEM} IS NULL")
+        placed = {PART: f"if({late}, {text(LATE)}, {text(TAIL)})", RUN: text(self.run_id)}
+        own = [q(name) for name in (OP, TIME, SEQ, LOAD, START, END, FILE, *columns)]
+        fresh = counted.selectExpr(*(f"{value} AS {name}" for name, value in placed.items()), *own)
+        fresh.writeTo(self.spec.log).append()
+        return dict(seen.get)
+
+
+def _counts(late: str) -> list[Column]:
+    """What a run's files hold: events by kind, late ones, rows that are no events, the newest commit time."""
+    kinds = {"loads": LOAD} | {
+        name: f"NOT {LOAD} AND {history.TOLD} = '{op}'"
+        for name, op in (("inserts", "I"), ("updates", "U"), ("deletes", "D"))
+    }
+    counted = {name: f"{PROBLEM} IS NULL AND {condition}" for name, condition in kinds.items()}
+    counted |= {"late": f"{PROBLEM} IS NULL AND {late}", "rejected": f"{PROBLEM} IS NOT NULL"}
+    newest = F.expr(f"max(if({PROBLEM} IS NULL, unix_micros({TIME}), NULL))").alias("newest")
+    return [*(F.expr(f"count_if({condition})").alias(name) for name, condition in counted.items()), newest]

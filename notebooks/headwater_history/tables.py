@@ -1,4 +1,4 @@
-"""Making and changing the tables: event log, history, view of current rows, and the pipeline's control tables."""
+"""Making and changing the tables: the log of each table with its views, and the pipeline's control tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
 
-from .names import LOG_COLUMNS, Spec, q, text
+from . import views
+from .names import LOG_COLUMNS, PARTITIONED_BY, Spec, q, text
 from .schema import needs_ntz_feature
 
 Columns = dict[str, DataType]
@@ -16,12 +17,16 @@ FILES = {
     "table": "STRING", "file": "STRING", "size": "BIGINT", "modified": "TIMESTAMP", "status": "STRING",
     "reason": "STRING", "run_id": "STRING", "recorded_at": "TIMESTAMP",
 }  # fmt: skip
+# A row a table and run, and one with the outcome `folding` before a log is folded. The columns from `form` on tell what
+# is known of the table's log after the run: see `fold.Log`.
 RUNS = {
-    "run_id": "STRING", "table": "STRING", "release": "STRING", "started_at": "TIMESTAMP", "seconds": "DOUBLE",
-    "outcome": "STRING", "error": "STRING", "files": "BIGINT", "files_set_aside": "BIGINT", "loads": "BIGINT",
-    "inserts": "BIGINT", "updates": "BIGINT", "deletes": "BIGINT", "new_events": "BIGINT", "quarantined": "BIGINT",
-    "versions_inserted": "BIGINT", "versions_closed": "BIGINT", "versions_removed": "BIGINT",
-    "newest_commit": "TIMESTAMP", "lag_seconds": "DOUBLE",
+    "run_id": "STRING", "table": "STRING", "release": "STRING", "started_at": "TIMESTAMP", "recorded_at": "TIMESTAMP",
+    "seconds": "DOUBLE", "outcome": "STRING", "error": "STRING", "files": "BIGINT", "files_set_aside": "BIGINT",
+    "loads": "BIGINT", "inserts": "BIGINT", "updates": "BIGINT", "deletes": "BIGINT", "late": "BIGINT",
+    "quarantined": "BIGINT", "way": "STRING", "reason": "STRING", "newest_commit": "TIMESTAMP", "lag_seconds": "DOUBLE",
+    "form": "STRING", "folded_until": "TIMESTAMP", "base_rows": "BIGINT", "recent_rows": "BIGINT",
+    "ended_rows": "BIGINT", "tail_events": "BIGINT", "tail_batches": "BIGINT", "late_events": "BIGINT",
+    "late_batches": "BIGINT", "unfolded_since": "TIMESTAMP",
 }  # fmt: skip
 QUARANTINE = {
     "table": "STRING", "reason": "STRING", "file": "STRING", "payload": "STRING", "run_id": "STRING",
@@ -45,56 +50,63 @@ def ensure_control(spark: SparkSession, catalog: str, schema: str, there: set[st
             spark.sql(f"CREATE TABLE IF NOT EXISTS {q(catalog)}.{q(schema)}.{name} ({body}) USING DELTA")
 
 
-def stored_columns(spark: SparkSession, spec: Spec, there: set[str]) -> tuple[Columns, Columns]:
-    """The source's columns in the log and in the history; {} where there is no such table."""
-
-    def columns(suffix: str, own: Iterable[str]) -> Columns:
-        if (spec.table.name + suffix).lower() not in there:
-            return {}
-        fields = spark.table(spec.name(suffix)).schema.fields
-        return {field.name: field.dataType for field in fields if field.name not in own}
-
-    return columns("__log", LOG_COLUMNS), columns("", spec.history_columns)
+def stored_columns(spark: SparkSession, spec: Spec, there: set[str]) -> Columns:
+    """The source's columns as the views show them; {} where there is none. The views are made last, so that a run
+    which died before that is found out here."""
+    if not {spec.table.name.lower(), f"{spec.table.name}_current".lower()} <= there:
+        return {}
+    return {
+        f.name: f.dataType
+        for f in spark.table(spec.history).schema.fields
+        if f.name not in spec.history_columns
+    }
 
 
 def ensure(
-    spark: SparkSession, spec: Spec, there: set[str], wanted: Columns, log: Columns, history: Columns
+    spark: SparkSession, spec: Spec, there: set[str], wanted: Columns, stored: Columns, form: str
 ) -> None:
-    """Brings log, history and view to the wanted columns from those that are stored. Each is compared by itself, so a
-    run that died between two is completed by the next."""
-    own = {spec.current: "BOOLEAN", spec.start: "TIMESTAMP", spec.end: "TIMESTAMP"}
-    last = {name: kind for name, kind in own.items() if name is not None}
-    if log:
-        _alter(spark, spec.log, log, wanted)
+    """Brings log and views from the stored columns to the wanted ones."""
+    if stored == wanted:
+        return
+    if f"{spec.table.name}__log".lower() in there:
+        fields = spark.table(spec.log).schema.fields
+        _alter(spark, spec.log, {f.name: f.dataType for f in fields if f.name not in LOG_COLUMNS}, wanted)
     else:
-        _create(spark, spec.log, LOG_COLUMNS | _plain(wanted), f"Change events of {spec.table.source}")
-    if history:
-        _alter(spark, spec.history, history, wanted)
-    else:
-        _create(spark, spec.history, _plain(wanted) | last, f"History of {spec.table.source}")
-    if history != wanted or f"{spec.table.name}_current".lower() not in there:
-        columns = ", ".join(q(name) for name in wanted)
-        spark.sql(
-            f"CREATE OR REPLACE VIEW {spec.name('_current')} AS"
-            f" SELECT {columns} FROM {spec.history} WHERE {q(spec.end)} IS NULL"
-        )
+        _create(spark, spec, wanted)
+    make_views(spark, spec, wanted, form)
+
+
+def make_views(spark: SparkSession, spec: Spec, columns: Iterable[str], form: str) -> None:
+    """Makes or changes the views of a table: see `views`."""
+    for statement in views.create_sql(spec, list(columns), form):
+        spark.sql(statement)
 
 
 def _plain(columns: Columns) -> dict[str, str]:
     return {name: kind.simpleString() for name, kind in columns.items()}
 
 
-def _create(spark: SparkSession, table: str, columns: dict[str, str], comment: str) -> None:
-    body = ", ".join(f"{q(name)} {kind}" for name, kind in columns.items())
+def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
+    names = LOG_COLUMNS | _plain(columns)
+    body = ", ".join(f"{q(name)} {kind}" for name, kind in names.items())
+    # Deletion vectors: folding late events takes rows out of many files without writing these anew.
     spark.sql(
-        f"CREATE TABLE IF NOT EXISTS {table} ({body}) USING DELTA COMMENT {text(comment)}{name_mapping(columns)}"
+        f"CREATE TABLE IF NOT EXISTS {spec.log} ({body}) USING DELTA PARTITIONED BY ({', '.join(PARTITIONED_BY)})"
+        f" COMMENT {text(f'Change events of {spec.table.source}')}"
+        f"{properties({'delta.enableDeletionVectors': 'true'} | name_mapping(names))}"
     )
 
 
-def name_mapping(columns: Iterable[str]) -> str:
+def name_mapping(columns: Iterable[str]) -> dict[str, str]:
     """Delta takes names with these characters only when it maps columns by name."""
     odd = any(set(name) & set(" ,;{}()\n\t=") for name in columns)
-    return " TBLPROPERTIES ('delta.columnMapping.mode' = 'name')" if odd else ""
+    return {"delta.columnMapping.mode": "name"} if odd else {}
+
+
+def properties(values: dict[str, str]) -> str:
+    """A table's properties for CREATE TABLE."""
+    body = ", ".join(f"{text(name)} = {text(value)}" for name, value in values.items())
+    return f" TBLPROPERTIES ({body})" if values else ""
 
 
 def _alter(spark: SparkSession, table: str, stored: Columns, wanted: Columns) -> None:

@@ -28,6 +28,8 @@ export interface PipelineConfig {
   readonly target: { readonly catalog: string; readonly schema: string };
   readonly columns: typeof FILE_COLUMNS;
   readonly historyColumns: HistoryColumns;
+  /** How much older than what is folded a change may be. */
+  readonly latenessSeconds: number;
   readonly tables: readonly {
     readonly source: { readonly schema: string; readonly table: string };
     readonly name: string;
@@ -59,6 +61,7 @@ export function pipelineConfig(inputs: PipelineConfigInputs): PipelineConfig {
     target: { catalog: inputs.target.catalog, schema: inputs.target.schema },
     columns: FILE_COLUMNS,
     historyColumns: inputs.pipeline.historyColumns,
+    latenessSeconds: inputs.pipeline.latenessHorizonDays * 86_400,
     tables: inputs.tables.map(({ source, name, keys, paths }) => ({
       source: { schema: source.schema, table: source.table },
       name,

@@ -24,6 +24,11 @@ export interface PipelineDefinition {
   readonly engine: SourceEngine;
   /** Default: `paper` (current, effective_date, end_date). */
   readonly historyColumns?: HistoryColumns;
+  /**
+   * How long after newer changes a change may still arrive and be put where it belongs; older ones are set aside in the
+   * quarantine. Whole days from 1 to 365. Default: 7.
+   */
+  readonly latenessHorizonDays?: number;
   /** Source schema -> source table -> definition. */
   readonly tables: Readonly<Record<string, Readonly<Record<string, TableDefinition>>>>;
 }
@@ -41,6 +46,7 @@ export interface Pipeline {
   readonly name: string;
   readonly engine: SourceEngine;
   readonly historyColumns: HistoryColumns;
+  readonly latenessHorizonDays: number;
   readonly tables: readonly PipelineTable[];
 }
 
@@ -60,6 +66,16 @@ export function definePipeline(definition: PipelineDefinition): Pipeline {
   checkMember(where, "engine", definition.engine, SOURCE_ENGINES);
   const historyColumns = definition.historyColumns ?? "paper";
   checkMember(where, "historyColumns", historyColumns, HISTORY_COLUMNS);
+  const latenessHorizonDays = definition.latenessHorizonDays ?? 7;
+  if (!Number.isInteger(latenessHorizonDays) || latenessHorizonDays < 1 || latenessHorizonDays > 365) {
+    throw new HeadwaterError("pipeline/lateness-horizon", "not a lateness horizon", {
+      where,
+      field: "latenessHorizonDays",
+      found: latenessHorizonDays,
+      allowed: "whole days from 1 to 365",
+      remedy: "Leave it out for 7 days, or give the days that a change may be late.",
+    });
+  }
 
   const tables = Object.entries(definition.tables)
     .flatMap(([schema, tables]) =>
@@ -76,7 +92,8 @@ export function definePipeline(definition: PipelineDefinition): Pipeline {
     });
   }
   refuseSharedNames(where, tables);
-  return Object.freeze({ name: definition.name, engine: definition.engine, historyColumns, tables });
+  const { name, engine } = definition;
+  return Object.freeze({ name, engine, historyColumns, latenessHorizonDays, tables });
 }
 
 /** The table of that source name, or undefined. */

@@ -41,7 +41,7 @@ def versions(events: Iterable[Event]) -> list[Version]:
                 if following.op == "I" and not following.load:
                     becomes = None  # it was not there yet when the task started
                 imaged = following.op == "D" and any(v is not None for v in following.values or ())
-                if imaged and len(inbox) > 1 and inbox[1].op == "I":
+                if imaged:
                     becomes = following.values  # the row was read after it had been deleted and put back
         if becomes == state:
             continue

@@ -89,7 +89,7 @@ class Lake:
             "columns": {
                 "op": "Op", "commitTime": "tx_commit_time", "changeSeq": "change_seq", "beforeImagePrefix": "BI_",
             },
-            "historyColumns": self.history_columns, "tables": tables, "export": None, **changes,
+            "historyColumns": self.history_columns, "latenessSeconds": 604_800, "tables": tables, "export": None, **changes,
         }  # fmt: skip
 
     def pipeline(self, **changes: Any) -> Pipeline:

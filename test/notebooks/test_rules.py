@@ -33,7 +33,7 @@ PIPELINE = parse_pipeline(
     json.dumps(
         {
             "version": 1, "pipeline": "shop", "environment": "dev", "release": "abc",
-            "target": {"catalog": "c", "schema": "s"}, "historyColumns": "paper", "export": None,
+            "target": {"catalog": "c", "schema": "s"}, "historyColumns": "paper", "latenessSeconds": 1, "export": None,
             "columns": {
                 "op": "Op", "commitTime": "tx_commit_time", "changeSeq": "change_seq", "beforeImagePrefix": "BI_",
             },

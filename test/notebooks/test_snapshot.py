@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from headwater_history.errors import HeadwaterError
+from headwater_history.moments import parse_moment
 from headwater_history.names import spec_of
-from headwater_history.snapshot import parse_moment, snapshot_sql, take_snapshots
-from support import Dbutils, Lake, at
+from headwater_history.run import apply
+from headwater_history.snapshot import held_at, take_snapshots
+from support import Dbutils, Lake, at, change, write_changes
 
 Make = Callable[..., Lake]
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -52,24 +54,28 @@ def test_a_version_holds_its_start_and_not_its_end(
     make_lake: Make, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = make_lake(convention, customers=["id"], later=["id"])
-    start, end, current = "effective_date", "end_date", ", end_date IS NULL AS current"
-    if convention == "autoCdc":
-        start, end, current = "__START_AT", "__END_AT", ""
-    times = {n: f"timestamp'{at(n).isoformat()}'" for n in (10, 20, 30)}
-    lake.spark.sql(
-        f"CREATE TABLE spark_catalog.{lake.schema}.customers USING DELTA"
-        f" TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS SELECT *{current} FROM VALUES"
-        f" (1, 'a', {times[10]}, {times[20]}), (1, 'b', {times[20]}, NULL), (2, 'c', {times[20]}, {times[30]})"
-        f" AS t(id, `full name`, {start}, {end})"
-    )
+    name = "full name"
+    first = [change("I", 10, 1, id=1, **{name: "a"})]
+    second = [
+        change("U", 20, 2, id=1, **{name: "b"}), change("I", 20, 3, id=2, **{name: "c"}),
+        change("D", 30, 4, id=2, **{name: "c"}),
+    ]  # fmt: skip
     microsecond, spec = 0.000001, spec_of(lake.pipeline(), lake.pipeline().tables[0])
     held: list[list[tuple[int, str]]] = [
         [], [(1, "a")], [(1, "a")], [(1, "b"), (2, "c")], [(1, "b"), (2, "c")], [(1, "b")],
     ]  # fmt: skip
     moments = [10 - microsecond, 10, 20 - microsecond, 20, 30 - microsecond, 30]
-    asked = (f"SELECT {n} AS n, * FROM ({snapshot_sql(spec, at(when))})" for n, when in enumerate(moments))
-    found = lake.rows(" UNION ALL ".join(asked) + " ORDER BY n, id")
-    assert found == [(n, *row) for n, rows in enumerate(held) for row in rows]
+    for number, (batch, ask) in enumerate([(first, "auto"), (second, "auto"), ([], "now")]):
+        if batch:
+            write_changes(lake.incoming() / f"2026030{number}-120000000.parquet", batch)
+        apply(lake.spark, lake.files, lake.pipeline(), ask=ask)
+        if number > 0:  # first unfolded, then folded
+            asked = (
+                f"SELECT {n} AS n, * FROM ({held_at(lake.spark, spec, at(when))})"
+                for n, when in enumerate(moments)
+            )
+            found = lake.rows(" UNION ALL ".join(asked) + " ORDER BY n, id")
+            assert found == [(n, *row) for n, rows in enumerate(held) for row in rows]
 
     # An earlier snapshot of other columns is replaced.
     lake.spark.sql(f"CREATE TABLE spark_catalog.{lake.schema}.customers__snapshot (old INT) USING DELTA")

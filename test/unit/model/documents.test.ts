@@ -133,6 +133,7 @@ describe("pipelineConfig", () => {
       target,
       columns: { op: "Op", commitTime: "tx_commit_time", changeSeq: "change_seq", beforeImagePrefix: "BI_" },
       historyColumns: "paper",
+      latenessSeconds: 604_800,
       export: null,
     });
     expect(tables[1]).to.deep.equal({

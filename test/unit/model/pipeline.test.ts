@@ -40,6 +40,7 @@ describe("definePipeline", () => {
       ["b", "a", "a"],
     ]);
     expect(one.historyColumns).to.equal("paper");
+    expect(one.latenessHorizonDays).to.equal(7);
     const other = define({ a: { x: { keys: ["k", "l"] } }, b: { a: { keys: ["id"] }, Z: { keys: ["id"] } } });
     expect(JSON.stringify(other)).to.equal(JSON.stringify(one));
     expect(findTable(one, "b", "Z")?.name).to.equal("z");
@@ -47,6 +48,17 @@ describe("definePipeline", () => {
   });
 
   const refusals: [string, () => unknown, string][] = [
+    [
+      "a horizon that is none",
+      () =>
+        definePipeline({
+          name: "shop",
+          engine: "postgresql",
+          latenessHorizonDays: 0.5,
+          tables: { shop: { a: { keys: ["id"] } } },
+        }),
+      "pipeline shop: latenessHorizonDays: not a lateness horizon\n  found: 0.5\n  allowed: whole days from 1 to 365\n",
+    ],
     [
       "a table without keys",
       () => define({ shop: { audit: { keys: [] } } }),

@@ -1,0 +1,191 @@
+"""Folding: bringing events from `tail` and `late` to the parts where their versions can be read without deriving them.
+
+When to fold and how is decided from what is measured, after a run's events are there to be read. Each way is one
+atomic commit that changes nothing of what readers see:
+
+- `extend`: the touched keys go to `recent`, where they hide their rows in `base`. Costs as much as what is fresh.
+- `rewrite`: `base` is written anew with everything fresh in it. Costs as much as there are current rows.
+- `merge`: the keys with late events are taken out and put back as they are now known. Costs a scan for these keys.
+- `rebuild`: the whole log is written anew. For late events of a large part of the keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from . import history
+from .history import listed, parts
+from .names import (
+    BASE,
+    CLOSED,
+    END,
+    FILE,
+    LATE,
+    LOAD,
+    OP,
+    PART,
+    PAST,
+    PLAIN,
+    RECENT,
+    RUN,
+    SEQ,
+    START,
+    TAIL,
+    TIME,
+    WHOLE,
+    WITH_LATE,
+    Spec,
+    q,
+    text,
+)
+
+# Fold when so many batches wait: each is a file or more that every read opens.
+MAX_BATCHES = 50
+# ... or when they hold this part of the rows there are, but no fewer than MIN_EVENTS: those are derived in no time.
+MAX_SHARE = 0.1
+MIN_EVENTS = 20_000
+# ... or when the oldest has waited for so long (seconds), so that what is closed can be read as such.
+MAX_AGE = 24 * 3600.0
+# Late events cost every reader more than others do.
+MAX_LATE_BATCHES = 5
+# Write `base` anew when `recent` is so large in comparison: reads derive `recent`.
+MAX_RECENT = 0.2
+# Above so many late events per row of the log, merging costs more than writing the log anew.
+MAX_LATE_SHARE = 0.1
+# A log of no more rows is read and folded as a whole: planning anything cleverer costs more than deriving all of it.
+SMALL = 50_000
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is known of a log after a run: rows by part (`ended`: of closed and past), what is not folded yet and since
+    when (seconds since 1970), how far the rest is (microseconds since 1970), and the form of the views ('': none)."""
+
+    form: str = ""
+    folded_until: int = 0
+    base: int = 0
+    recent: int = 0
+    ended: int = 0
+    events: int = 0
+    batches: int = 0
+    late: int = 0
+    late_batches: int = 0
+    since: float | None = None
+
+    def with_batch(self, events: int, late: int, now: float) -> Log:
+        """With a batch that has just been appended: `events` in order and `late` ones."""
+        if events + late == 0:
+            return self
+        return replace(
+            self, events=self.events + events, batches=self.batches + (events > 0), late=self.late + late,
+            late_batches=self.late_batches + (late > 0), since=self.since or now,
+        )  # fmt: skip
+
+    @property
+    def rows(self) -> int:
+        return self.base + self.recent + self.ended + self.events + self.late
+
+    @property
+    def right_form(self) -> str:
+        """The form of views that reads this log right and for the least."""
+        if self.rows <= SMALL:
+            return WHOLE
+        return WITH_LATE if self.late else PLAIN
+
+
+@dataclass(frozen=True)
+class Decision:
+    way: str
+    reason: str
+
+
+def decide(log: Log, now: float, ask: str = "auto") -> Decision | None:
+    """The way to fold a log, and why; None: not now. `ask`: `auto`, or `now` to fold whatever is not folded."""
+    age = 0.0 if log.since is None else now - log.since
+    waiting = f"{log.events} events in {log.batches} batches and {log.late} late ones wait, the oldest for {age:.0f} s"
+    due = ask == "now" or age >= MAX_AGE or log.batches >= MAX_BATCHES
+    if log.events + log.late == 0:
+        return None
+    if log.right_form == WHOLE:
+        # Each late batch is a file, too.
+        return Decision("rebuild", f"{waiting}; small") if due or log.late_batches >= MAX_BATCHES else None
+    if log.late > max(log.rows * MAX_LATE_SHARE, MIN_EVENTS):
+        return Decision("rebuild", f"{waiting}; {log.late} late among {log.rows} rows")
+    if log.late and (due or log.late_batches >= MAX_LATE_BATCHES):
+        return Decision("merge", waiting)
+    if log.events == 0 or not (due or log.events >= max((log.base + log.recent) * MAX_SHARE, MIN_EVENTS)):
+        return None
+    if log.recent + log.events > log.base * MAX_RECENT:
+        return Decision("rewrite", f"{waiting}; {log.recent + log.events} fresh rows over {log.base}")
+    return Decision("extend", waiting)
+
+
+def newest(spark: SparkSession, spec: Spec, *of: str) -> int | None:
+    """The newest commit time in these parts, in microseconds since 1970; None where they are empty."""
+    found = spark.sql(
+        f"SELECT unix_micros(max({TIME})) AS newest FROM {spec.log} WHERE {parts(*of)}"
+    ).collect()
+    return found[0]["newest"]
+
+
+def fold(
+    spark: SparkSession, spec: Spec, columns: list[str], run: str, way: str, log: Log
+) -> tuple[Log, int]:
+    """Folds a log of which `log` is known; `log.folded_until` tells already how far it will be folded. Returns what is
+    known then, and how many events tie with others."""
+    if way == "merge":
+        return _merge(spark, spec, columns, run, log)
+    if way == "rebuild":
+        rows, replaced = history.all_rows_sql(spec, columns), (BASE, RECENT, CLOSED, PAST, TAIL, LATE)
+        left = Log(log.form, log.folded_until)
+    else:
+        rows = history.touching_rows_sql(spec, columns, late=False)
+        replaced = (RECENT, TAIL) if way == "extend" else (BASE, RECENT, TAIL)
+        base = log.base if way == "extend" else 0
+        left = replace(log, base=base, recent=0, events=0, batches=0, since=log.since if log.late else None)
+    folded = spark.sql(history.folded_sql(rows, spec, columns, run, RECENT if way == "extend" else BASE))
+    if way == "rewrite":
+        names = [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+        kept = f"SELECT {text(BASE)} AS {PART}, {text(run)} AS {RUN}, {listed(names)}, false AS tied FROM"
+        untouched = spark.sql(f"{kept} ({history.untouched_sql(spec, names, late=False)})")
+        folded = untouched.unionByName(folded)
+    return _write(spec, columns, run, folded, replaced, left)
+
+
+def _write(
+    spec: Spec, columns: list[str], run: str, frame: DataFrame, replaced: tuple[str, ...], left: Log
+) -> tuple[Log, int]:
+    """Writes rows in the place of whole parts. `left`: what is known of the others."""
+    seen = Observation()
+    counted = frame.observe(
+        seen,
+        *(F.count_if(F.col(PART) == part).alias(part) for part in (BASE, RECENT)),
+        F.count_if(F.col(PART).isin(CLOSED, PAST)).alias("ended"),
+        F.count_if("tied").alias("tied"),
+    )
+    names = (PART, RUN, OP, TIME, SEQ, LOAD, START, END, FILE, *columns)
+    # All that this run writes satisfies the condition, as Delta asks for.
+    place = F.expr(f"{parts(*replaced)} OR {RUN} = {text(run)}")
+    counted.select(*map(q, names)).writeTo(spec.log).overwrite(place)
+    told = seen.get
+    known = replace(
+        left, base=left.base + told[BASE], recent=left.recent + told[RECENT], ended=left.ended + told["ended"]
+    )
+    return known, told["tied"]
+
+
+def _merge(spark: SparkSession, spec: Spec, columns: list[str], run: str, log: Log) -> tuple[Log, int]:
+    """What it takes from the other parts is not counted: these numbers serve to decide, and late events are few."""
+    spark.sql(history.merge_sql(spec, columns, run)).collect()
+    written = spark.sql(
+        f"SELECT count_if({PART} = {text(RECENT)}) AS recent, count(*) AS rows FROM {spec.log} WHERE {RUN} = {text(run)}"
+    ).collect()[0]
+    left = replace(
+        log, recent=log.recent + written["recent"], ended=log.ended + written["rows"] - written["recent"],
+        late=0, late_batches=0, since=log.since if log.events else None,
+    )  # fmt: skip
+    tied = spark.sql(history.tied_sql(spec, columns, run)).count()
+    return left, tied

@@ -1,0 +1,109 @@
+"""What people read: the history of a table, its current rows, and what it held at a moment, as SQL over the log.
+
+The history and the current rows are views, made with the log, in one of the forms that `names` lists. The plain form
+does not see late events, so these become visible at once when the run that brought them changes the views' form.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from . import history
+from .history import listed, parts
+from .moments import micros
+from .names import (
+    BASE,
+    CLOSED,
+    END,
+    LOAD,
+    OP,
+    PLAIN,
+    RECENT,
+    SEQ,
+    START,
+    TAIL,
+    TIME,
+    WHOLE,
+    WITH_LATE,
+    Spec,
+    q,
+    text,
+)
+
+Columns = list[str]
+
+
+def _versions_sql(spec: Spec, columns: Columns, form: str) -> str:
+    """Every version: the table's columns, START and END."""
+    if form == WHOLE:
+        return history.versions_sql(history.all_rows_sql(spec, columns), spec, columns)
+    names, late = [*columns, START, END], form == WITH_LATE
+    ended = f"SELECT {listed(names)} FROM {spec.log} c"
+    if late:
+        ended += (
+            f" LEFT ANTI JOIN ({history.late_keys_sql(spec)}) k ON {history.matched(spec.keys, 'c', 'k')}"
+        )
+    touched = history.versions_sql(history.touching_rows_sql(spec, columns, late), spec, columns)
+    return f"""
+      {ended} WHERE c.{parts(CLOSED)}
+      UNION ALL {history.untouched_sql(spec, names, late)}
+      UNION ALL SELECT {listed(names)} FROM ({touched})"""
+
+
+def _folded_sql(spec: Spec, columns: Columns) -> str:
+    """Every version as it was when the log was folded last, but for those that `tail` changes."""
+    names = [*columns, START, END]
+    return f"""
+      SELECT {listed(names)} FROM {spec.log} WHERE {parts(CLOSED)} OR ({parts(RECENT)} AND {START} IS NOT NULL)
+      UNION ALL
+      SELECT {listed(names, "b.")} FROM {spec.log} b
+      LEFT ANTI JOIN (SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(RECENT)}) k
+      ON {history.matched(spec.keys, "b", "k")} WHERE b.{parts(BASE)}"""
+
+
+def history_sql(spec: Spec, columns: Columns, form: str) -> str:
+    """Every version under the names that the pipeline's convention gives its start and end."""
+    own = f"{START} AS {q(spec.start)}, {END} AS {q(spec.end)}"
+    if spec.current:
+        own = f"{END} IS NULL AS {q(spec.current)}, {own}"
+    return f"SELECT {listed(columns)}, {own} FROM ({_versions_sql(spec, columns, form)})"
+
+
+def current_sql(spec: Spec, columns: Columns, form: str) -> str:
+    """The rows there are now. What a key's last event says is its row, so that nothing has to be derived: a current
+    version may have begun before, but its values are these."""
+    if form != PLAIN:
+        return f"SELECT {listed(columns)} FROM ({_versions_sql(spec, columns, form)}) WHERE {END} IS NULL"
+    keys = listed(spec.keys)
+    values = ", ".join(q(name) for name in columns if name not in spec.keys)
+    order = f"{TIME} DESC, {LOAD}, {SEQ} DESC, CASE {OP} WHEN 'I' THEN 2 WHEN 'U' THEN 1 ELSE 0 END"
+    if values:
+        order += f", struct({values}) DESC"
+    return f"""
+      {history.untouched_sql(spec, columns, late=False)}
+      UNION ALL
+      SELECT {listed(columns)} FROM (
+        SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS __nth
+        FROM {spec.log} WHERE {parts(RECENT, TAIL)}
+      ) WHERE __nth = 1 AND {OP} <> 'D'"""
+
+
+def as_of_sql(spec: Spec, columns: Columns, moment: datetime, form: str, folded: bool) -> str:
+    """The rows that there were at a moment: the versions whose half-open interval, start <= moment < end, holds it.
+    `folded`: the moment lies before everything that is not folded yet, so that nothing has to be derived."""
+    at = f"timestamp_micros({micros(moment)})"
+    source = _folded_sql(spec, columns) if folded else _versions_sql(spec, columns, form)
+    return (
+        f"SELECT {listed(columns)} FROM ({source}) WHERE {START} <= {at} AND ({END} IS NULL OR {at} < {END})"
+    )
+
+
+def create_sql(spec: Spec, columns: Columns, form: str) -> list[str]:
+    """The statements that make or change the two views."""
+    return [
+        f"CREATE OR REPLACE VIEW {name} COMMENT {text(comment)} AS {query}"
+        for name, comment, query in (
+            (spec.history, f"History of {spec.table.source}", history_sql(spec, columns, form)),
+            (spec.name("_current"), f"Current rows of {spec.table.source}", current_sql(spec, columns, form)),
+        )
+    ]
