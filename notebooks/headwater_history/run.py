@@ -212,9 +212,7 @@ def _fold(
         assert outcome.log is not None and outcome.folded is not None
         spec = specs[outcome.table]
         try:
-            columns = list(
-                tables.stored_columns(spark, spec, {spec.table.name, f"{spec.table.name}_current"})
-            )
+            columns = list(tables.stored_columns(spark, spec))
             outcome.log, tied = fold.fold(spark, spec, columns, run_id, outcome.folded.way, outcome.log)
             step(outcome.table, "folded")
             outcome.log = _in_right_form(spark, spec, columns, outcome.log)
@@ -302,7 +300,9 @@ class _Apply:
             return
         spark, spec = self.spark, self.spec
         sources = open_files(spark, found, self.pipeline.columns, spec)
-        stored = tables.stored_columns(spark, spec, self.there)
+        # The views are made last: a run that died before they were is found out here.
+        made = {spec.table.name.lower(), f"{spec.table.name}_current".lower()} <= self.there
+        stored = tables.stored_columns(spark, spec) if made else {}
         columns = reconcile(stored, [(source.where, source.shape) for source in sources], spec)
         rows = _view(self.run_id, spec.table.name)
         oldest = log.folded_until - self.pipeline.lateness_seconds * 1_000_000

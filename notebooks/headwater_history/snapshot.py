@@ -12,18 +12,17 @@ from . import tables, views
 from .config import Pipeline
 from .history import parts
 from .moments import micros, parse_moment
-from .names import LATE, PART, PLAIN, TAIL, TIME, WITH_LATE, Spec, spec_of, text
+from .names import LATE, TAIL, TIME, Spec, spec_of, text
 
 
-def held_at(spark: SparkSession, spec: Spec, moment: datetime) -> str:
-    """A query for the rows that there were at the moment. What is not folded yet decides how much it has to derive."""
-    unfolded = spark.sql(
-        f"SELECT unix_micros(min({TIME})) AS oldest, count_if({PART} = {text(LATE)}) AS late"
-        f" FROM {spec.log} WHERE {parts(TAIL, LATE)}"
-    ).collect()[0]
-    columns = [name for name in spark.table(spec.history).columns if name not in spec.history_columns]
-    folded = unfolded["oldest"] is None or micros(moment) < unfolded["oldest"]
-    return views.as_of_sql(spec, columns, moment, WITH_LATE if unfolded["late"] else PLAIN, folded)
+def held_at(spark: SparkSession, spec: Spec, moment: datetime) -> tuple[str, list[str]]:
+    """A query for the rows that there were at the moment, and its columns. A moment before all that is not folded yet
+    is read without deriving anything."""
+    unfolded = f"SELECT unix_micros(min({TIME})) AS oldest FROM {spec.log} WHERE {parts(TAIL, LATE)}"
+    oldest = spark.sql(unfolded).collect()[0]["oldest"]
+    columns = list(tables.stored_columns(spark, spec))
+    folded = oldest is None or micros(moment) < oldest
+    return views.as_of_sql(spec, columns, moment, folded), columns
 
 
 def loaded(spark: SparkSession, pipeline: Pipeline) -> tuple[list[Spec], list[str]]:
@@ -40,9 +39,9 @@ def take_snapshots(spark: SparkSession, pipeline: Pipeline, as_of: str) -> dict[
     specs, missing = loaded(spark, pipeline)
 
     def take(spec: Spec) -> dict[str, Any]:
-        query = held_at(spark, spec, moment)
+        query, columns = held_at(spark, spec, moment)
         comment = text(f"{spec.table.source} as of {moment.isoformat(sep=' ')}")
-        mapping = tables.properties(tables.name_mapping(spark.sql(query).columns))
+        mapping = tables.properties(tables.name_mapping(columns))
         target = spec.name("__snapshot")
         spark.sql(f"CREATE OR REPLACE TABLE {target} USING DELTA COMMENT {comment}{mapping} AS {query}")
         rows = spark.sql(f"SELECT count(*) AS rows FROM {target}").collect()[0]["rows"]

@@ -50,11 +50,8 @@ def ensure_control(spark: SparkSession, catalog: str, schema: str, there: set[st
             spark.sql(f"CREATE TABLE IF NOT EXISTS {q(catalog)}.{q(schema)}.{name} ({body}) USING DELTA")
 
 
-def stored_columns(spark: SparkSession, spec: Spec, there: set[str]) -> Columns:
-    """The source's columns as the views show them; {} where there is none. The views are made last, so that a run
-    which died before that is found out here."""
-    if not {spec.table.name.lower(), f"{spec.table.name}_current".lower()} <= there:
-        return {}
+def stored_columns(spark: SparkSession, spec: Spec) -> Columns:
+    """The source's columns, as the view of the history shows them."""
     return {
         f.name: f.dataType
         for f in spark.table(spec.history).schema.fields

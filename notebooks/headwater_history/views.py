@@ -88,14 +88,14 @@ def current_sql(spec: Spec, columns: Columns, form: str) -> str:
       ) WHERE __nth = 1 AND {OP} <> 'D'"""
 
 
-def as_of_sql(spec: Spec, columns: Columns, moment: datetime, form: str, folded: bool) -> str:
+def as_of_sql(spec: Spec, columns: Columns, moment: datetime, folded: bool) -> str:
     """The rows that there were at a moment: the versions whose half-open interval, start <= moment < end, holds it.
     `folded`: the moment lies before everything that is not folded yet, so that nothing has to be derived."""
-    at = f"timestamp_micros({micros(moment)})"
-    source = _folded_sql(spec, columns) if folded else _versions_sql(spec, columns, form)
-    return (
-        f"SELECT {listed(columns)} FROM ({source}) WHERE {START} <= {at} AND ({END} IS NULL OR {at} < {END})"
-    )
+    at, start, end = f"timestamp_micros({micros(moment)})", q(spec.start), q(spec.end)
+    source = spec.history
+    if folded:
+        source, start, end = f"({_folded_sql(spec, columns)})", START, END
+    return f"SELECT {listed(columns)} FROM {source} WHERE {start} <= {at} AND ({end} IS NULL OR {at} < {end})"
 
 
 def create_sql(spec: Spec, columns: Columns, form: str) -> list[str]:

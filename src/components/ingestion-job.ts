@@ -72,7 +72,10 @@ export class IngestionJob extends pulumi.ComponentResource {
         queue: { enabled: true },
         timeoutSeconds: args.timeoutSeconds,
         runAs: { servicePrincipalName: args.principal },
-        parameters: [{ name: "tables", default: "" }],
+        parameters: [
+          { name: "tables", default: "" },
+          { name: "fold", default: "auto" },
+        ],
         tasks: [this.task("apply", args), ...(args.exports ? [this.task("export", args, "apply")] : [])],
         ...computeOf(args.compute),
         ...triggerOf(args.trigger, args.incomingUrl),

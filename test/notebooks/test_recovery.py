@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,15 +10,17 @@ from headwater_history.run import ApplyFailed, Summary, apply
 from support import Lake, change, write_changes
 
 Make = Callable[..., Lake]
-TABLE_STEPS = ("tables", "log", "history")
+TABLE_STEPS = ("tables", "log", "views")
 
 
 class Killed(BaseException):
     """Not an Exception, so that nothing of the library handles it: the run ends where it is."""
 
 
-def run(lake: Lake, step: Callable[[str, str], None] = lambda table, name: None, **changes: Any) -> Summary:
-    return apply(lake.spark, lake.files, lake.pipeline(**changes), step=step)
+def run(
+    lake: Lake, step: Callable[[str, str], None] = lambda table, name: None, ask: str = "auto"
+) -> Summary:
+    return apply(lake.spark, lake.files, lake.pipeline(), ask=ask, step=step)
 
 
 def waiting(lake: Lake) -> list[str]:
@@ -61,15 +62,15 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(make_lake: Make)
         ]  # fmt: skip
         write_changes(lake.incoming(name) / "20260301-120001000.parquet", changes)
     stop_each_table_at_its_step(lake)
-    for kill_after in ("quarantined", "ledger", "moved"):
+    for kill_after in ("quarantined", "ledger", "moved", "folded"):
 
         def step(table: str, name: str, kill_after: str = kill_after) -> None:
             if name == kill_after:
                 raise Killed
 
         with pytest.raises(Killed):
-            run(lake, step)
-    run(lake)
+            run(lake, step, "now")
+    run(lake, ask="now")
     assert waiting(lake) == []
     names = ("20260301-120001000.parquet", "LOAD00000001.parquet")
     assert done(lake) == sorted(f"{name}/{file}" for name in TABLE_STEPS for file in names)

@@ -71,7 +71,7 @@ def test_a_version_holds_its_start_and_not_its_end(
         apply(lake.spark, lake.files, lake.pipeline(), ask=ask)
         if number > 0:  # first unfolded, then folded
             asked = (
-                f"SELECT {n} AS n, * FROM ({held_at(lake.spark, spec, at(when))})"
+                f"SELECT {n} AS n, * FROM ({held_at(lake.spark, spec, at(when))[0]})"
                 for n, when in enumerate(moments)
             )
             found = lake.rows(" UNION ALL ".join(asked) + " ORDER BY n, id")

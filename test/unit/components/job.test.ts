@@ -43,7 +43,10 @@ describe("IngestionJob", () => {
       queue: { enabled: true },
       runAs: { servicePrincipalName: "app-1" },
       timeoutSeconds: 7200,
-      parameters: [{ name: "tables", default: "" }],
+      parameters: [
+        { name: "tables", default: "" },
+        { name: "fold", default: "auto" },
+      ],
     });
   });
 
