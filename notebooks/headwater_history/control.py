@@ -88,8 +88,9 @@ def ledger(
 
 
 def logs(spark: SparkSession, pipeline: Pipeline) -> dict[str, Log]:
-    """What runs have recorded of each log. How far a log is folded is never underestimated: see `runs`."""
-    known = "form, base_rows, recent_rows, ended_rows, tail_events, tail_batches, late_events, late_batches"
+    """What runs have recorded of each log. How far a log is folded is never underestimated, and the form of its views is
+    unknown after a run that died while it changed either: see `runs`."""
+    known = "if(outcome = 'underway', '', form) AS form, base_rows, recent_rows, ended_rows, tail_events, tail_batches, late_events, late_batches"
     rows = spark.sql(
         f"SELECT `table`, unix_micros(max(folded_until)) AS until, max_by(struct({known},"
         f" unix_micros(unfolded_since) / 1e6 AS since), if(form IS NULL, NULL, recorded_at)) AS log"
@@ -100,18 +101,18 @@ def logs(spark: SparkSession, pipeline: Pipeline) -> dict[str, Log]:
 
 
 def runs(
-    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome], folding: bool = False
+    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome], underway: bool = False
 ) -> None:
     """One row per table: what came, what was done, how long it took, how far behind the source it is, and what is known
-    of the log. With `folding`, before logs are folded: how far is recorded first, so that the next run takes no event
-    that was folded already for one that came in order, wherever this one dies."""
+    of the log. `underway`: before logs are folded or their views change form. How far and which is recorded first, so
+    that the next run takes no folded event for one that came in order, wherever this one dies."""
     rows: list[tuple[Any, ...]] = []
     now = _now()
     for each in outcomes:
         told, log, way = each.summary(), each.log, each.folded
         rows.append((
             run_id, each.table, pipeline.release, int(each.started * 1e6), now, each.seconds,
-            "folding" if folding else told["outcome"], each.error,
+            "underway" if underway else told["outcome"], each.error,
             len(each.applied), len(each.aside), each.loads, each.inserts, each.updates, each.deletes, each.late,
             each.quarantined, way.way if way else None, way.reason if way else None, each.newest, told["lagSeconds"],
             *((None,) * 10 if log is None else (

@@ -215,7 +215,7 @@ def _fold(
             columns = list(tables.stored_columns(spark, spec))
             outcome.log, tied = fold.fold(spark, spec, columns, run_id, outcome.folded.way, outcome.log)
             step(outcome.table, "folded")
-            outcome.log = _in_right_form(spark, spec, columns, outcome.log)
+            _set_right_form(spark, pipeline, run_id, spec, columns, outcome)
             if tied:
                 outcome.quarantined += tied
                 control.quarantine(spark, pipeline, run_id, [history.tied_sql(spec, columns, run_id)])
@@ -225,7 +225,7 @@ def _fold(
     try:
         with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
             list(pool.map(prepare, due))
-            control.runs(spark, pipeline, run_id, due, folding=True)
+            control.runs(spark, pipeline, run_id, due, underway=True)
             list(pool.map(run, due))
     except Exception as error:
         for outcome in due:
@@ -234,12 +234,15 @@ def _fold(
             )
 
 
-def _in_right_form(spark: SparkSession, spec: Spec, columns: Iterable[str], log: Log) -> Log:
-    """Gives the views the form that reads the log right, if it is another than they have."""
-    if log.form == log.right_form:
-        return log
-    tables.make_views(spark, spec, columns, log.right_form)
-    return replace(log, form=log.right_form)
+def _set_right_form(
+    spark: SparkSession, pipeline: Pipeline, run_id: str, spec: Spec, columns: Iterable[str], outcome: Outcome
+) -> None:
+    """Gives the views the form that reads the log right, if they may have another."""
+    log = outcome.log
+    if log is not None and log.form != log.right_form:
+        outcome.log = replace(log, form=log.right_form)
+        control.runs(spark, pipeline, run_id, [outcome], underway=True)
+        tables.make_views(spark, spec, columns, log.right_form)
 
 
 def _view(run_id: str, table: str) -> str:
@@ -308,8 +311,9 @@ class _Apply:
         oldest = log.folded_until - self.pipeline.lateness_seconds * 1_000_000
         rows_of(sources, columns, spec, oldest).createOrReplaceTempView(rows)
         self.step(outcome.table, "read")
-        form = log.form or WHOLE
-        tables.ensure(spark, spec, self.there, columns, stored, form)
+        if stored != columns:
+            log = replace(log, form=log.form or WHOLE)
+            tables.ensure(spark, spec, self.there, columns, log.form)
         self.step(outcome.table, "tables")
         outcome.work = Work(rows, spec, columns)
         told = self._append(spark.sql(history.events_sql(rows, spec, columns)), list(columns), log)
@@ -324,8 +328,8 @@ class _Apply:
             outcome.quarantined,
         ) = (told[name] for name in ("loads", "inserts", "updates", "deletes", "late", "rejected"))
         brought = outcome.loads + outcome.inserts + outcome.updates + outcome.deletes
-        log = replace(log, form=form).with_batch(brought - outcome.late, outcome.late, time.time())
-        outcome.log = _in_right_form(spark, spec, columns, log)
+        outcome.log = log.with_batch(brought - outcome.late, outcome.late, time.time())
+        _set_right_form(spark, self.pipeline, self.run_id, spec, columns, outcome)
         self.step(outcome.table, "views")
 
     def _known(self) -> Log:

@@ -17,7 +17,7 @@ FILES = {
     "table": "STRING", "file": "STRING", "size": "BIGINT", "modified": "TIMESTAMP", "status": "STRING",
     "reason": "STRING", "run_id": "STRING", "recorded_at": "TIMESTAMP",
 }  # fmt: skip
-# A row a table and run, and one with the outcome `folding` before a log is folded. The columns from `form` on tell what
+# A row a table and run, and one with the outcome `underway` before a log is folded or its views change form. The columns from `form` on tell what
 # is known of the table's log after the run: see `fold.Log`.
 RUNS = {
     "run_id": "STRING", "table": "STRING", "release": "STRING", "started_at": "TIMESTAMP", "recorded_at": "TIMESTAMP",
@@ -59,12 +59,8 @@ def stored_columns(spark: SparkSession, spec: Spec) -> Columns:
     }
 
 
-def ensure(
-    spark: SparkSession, spec: Spec, there: set[str], wanted: Columns, stored: Columns, form: str
-) -> None:
-    """Brings log and views from the stored columns to the wanted ones."""
-    if stored == wanted:
-        return
+def ensure(spark: SparkSession, spec: Spec, there: set[str], wanted: Columns, form: str) -> None:
+    """Brings log and views to the wanted columns."""
     if f"{spec.table.name}__log".lower() in there:
         fields = spark.table(spec.log).schema.fields
         _alter(spark, spec.log, {f.name: f.dataType for f in fields if f.name not in LOG_COLUMNS}, wanted)

@@ -33,7 +33,7 @@ def valid() -> dict[str, Any]:
     }
     return {
         "version": 1, "pipeline": "shop", "environment": "dev", "release": "abc",
-        "target": {"catalog": "c", "schema": "s"}, "columns": columns, "historyColumns": "paper",
+        "target": {"catalog": "c", "schema": "s"}, "columns": columns, "historyColumns": "paper", "latenessSeconds": 604_800,
         "tables": tables, "export": EXPORT,
     }  # fmt: skip
 

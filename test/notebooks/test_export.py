@@ -50,7 +50,7 @@ def target(server: Server, **changes: Any) -> dict[str, Any]:
 
 
 def hold(lake: Lake, table: str, rows: str) -> None:
-    """Makes a history whose current rows are these, and which has a row that is past."""
+    """Makes a history whose current rows are these, and which has a row that is past; the view of them beside it."""
     past = "timestamp'2020-01-01', timestamp'2021-01-01', false"
     lake.spark.sql(
         f"CREATE OR REPLACE TABLE spark_catalog.{lake.schema}.{table} USING DELTA"
@@ -58,6 +58,11 @@ def hold(lake: Lake, table: str, rows: str) -> None:
         f" WITH now AS ({rows})"
         " SELECT *, timestamp'2021-01-01' AS effective_date, CAST(NULL AS TIMESTAMP) AS end_date, true AS current"
         f" FROM now UNION ALL SELECT *, {past} FROM now"
+    )
+    lake.spark.sql(
+        f"CREATE OR REPLACE VIEW spark_catalog.{lake.schema}.{table}_current AS"
+        " SELECT * EXCEPT (effective_date, end_date, current)"
+        f" FROM spark_catalog.{lake.schema}.{table} WHERE current"
     )
 
 

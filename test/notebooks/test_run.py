@@ -72,7 +72,7 @@ def test_what_cannot_be_an_event_is_quarantined_and_the_rest_goes_on(make_lake: 
         (0, "one microsecond"),
         (1, "a longer one, so a later one"),
     ]
-    ran = "SELECT outcome, files, loads, updates, late, quarantined, unix_micros(newest_commit) FROM {headwater_runs} WHERE outcome <> 'folding'"
+    ran = "SELECT outcome, files, loads, updates, late, quarantined, unix_micros(newest_commit) FROM {headwater_runs} WHERE outcome <> 'underway'"
     assert lake.rows(ran) == [("succeeded", 2, 2, 5, 0, 6, int(at(9).timestamp() * 1e6))]
 
 
