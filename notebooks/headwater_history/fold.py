@@ -5,8 +5,7 @@ atomic commit that changes nothing of what readers see:
 
 - `extend`: the touched keys go to `recent`, where they hide their rows in `base`. Costs as much as what is fresh.
 - `rewrite`: `base` is written anew with everything fresh in it. Costs as much as there are current rows.
-- `merge`: the keys with late events are taken out and put back as they are now known. Costs a scan for these keys.
-- `rebuild`: the whole log is written anew. For late events of a large part of the keys.
+- `rebuild`: the whole log is written anew, late events and all.
 """
 
 from __future__ import annotations
@@ -53,8 +52,6 @@ MAX_AGE = 24 * 3600.0
 MAX_LATE_BATCHES = 5
 # Write `base` anew when `recent` is so large in comparison: reads derive `recent`.
 MAX_RECENT = 0.2
-# Above so many late events per row of the log, merging costs more than writing the log anew.
-MAX_LATE_SHARE = 0.1
 # A log of no more rows is read and folded as a whole: planning anything cleverer costs more than deriving all of it.
 SMALL = 50_000
 
@@ -112,10 +109,8 @@ def decide(log: Log, now: float, ask: str = "auto") -> Decision | None:
     if log.right_form == WHOLE:
         # Each late batch is a file, too.
         return Decision("rebuild", f"{waiting}; small") if due or log.late_batches >= MAX_BATCHES else None
-    if log.late > max(log.rows * MAX_LATE_SHARE, MIN_EVENTS):
-        return Decision("rebuild", f"{waiting}; {log.late} late among {log.rows} rows")
     if log.late and (due or log.late_batches >= MAX_LATE_BATCHES):
-        return Decision("merge", waiting)
+        return Decision("rebuild", waiting)
     if log.events == 0 or not (due or log.events >= max((log.base + log.recent) * MAX_SHARE, MIN_EVENTS)):
         return None
     if log.recent + log.events > log.base * MAX_RECENT:
@@ -136,8 +131,6 @@ def fold(
 ) -> tuple[Log, int]:
     """Folds a log of which `log` is known; `log.folded_until` tells already how far it will be folded. Returns what is
     known then, and how many events tie with others."""
-    if way == "merge":
-        return _merge(spark, spec, columns, run, log)
     if way == "rebuild":
         rows, replaced = history.all_rows_sql(spec, columns), (BASE, RECENT, CLOSED, PAST, TAIL, LATE)
         left = Log(log.form, log.folded_until)
@@ -175,17 +168,3 @@ def _write(
         left, base=left.base + told[BASE], recent=left.recent + told[RECENT], ended=left.ended + told["ended"]
     )
     return known, told["tied"]
-
-
-def _merge(spark: SparkSession, spec: Spec, columns: list[str], run: str, log: Log) -> tuple[Log, int]:
-    """What it takes from the other parts is not counted: these numbers serve to decide, and late events are few."""
-    spark.sql(history.merge_sql(spec, columns, run)).collect()
-    written = spark.sql(
-        f"SELECT count_if({PART} = {text(RECENT)}) AS recent, count(*) AS rows FROM {spec.log} WHERE {RUN} = {text(run)}"
-    ).collect()[0]
-    left = replace(
-        log, recent=log.recent + written["recent"], ended=log.ended + written["rows"] - written["recent"],
-        late=0, late_batches=0, since=log.since if log.events else None,
-    )  # fmt: skip
-    tied = spark.sql(history.tied_sql(spec, columns, run)).count()
-    return left, tied

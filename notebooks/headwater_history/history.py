@@ -129,6 +129,8 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
         SELECT *,
           last_value(if(changed, at, NULL), true) OVER
             (PARTITION BY {keys} ORDER BY {_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun,
+          last_value(if(counted, named_struct('at', at, 'load', load), NULL), true) OVER
+            (PARTITION BY {keys} ORDER BY {_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final,
           lead(if(counted, named_struct('at', at, 'changed', changed), NULL)) IGNORE NULLS OVER w AS after
         FROM (
           SELECT *, counted AND
@@ -169,7 +171,9 @@ def versions_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
 
 def folded_sql(rows: str, spec: Spec, columns: Iterable[str], run: str, current: str) -> str:
     """The log's rows anew, each in the part where it belongs once it is folded, and `tied`. `current` is the part for
-    the rows of current versions; if it is `recent`, the deletes that came last go there too, to hide older rows."""
+    the rows of current versions; if it is `recent`, the deletes that came last go there too, to hide older rows. A
+    version that a load row ended, when nothing has come since, stays with the current one: see rule 3b, by which the
+    next event may show that it had not ended."""
     columns = list(columns)
     dead = f"WHEN newest THEN {text(RECENT)}" if current == RECENT else ""
     values = [
@@ -177,7 +181,8 @@ def folded_sql(rows: str, spec: Spec, columns: Iterable[str], run: str, current:
         for name in columns
     ]
     return f"""
-      SELECT CASE WHEN version AND ended IS NOT NULL THEN {text(CLOSED)} WHEN version THEN {text(current)}
+      SELECT CASE WHEN version AND ended IS NOT NULL AND NOT (final.load AND final.at = ended) THEN {text(CLOSED)}
+          WHEN version THEN {text(current)}
           {dead} ELSE {text(PAST)} END AS {PART}, {text(run)} AS {RUN},
         if(version AND (lent OR form = {_BEGAN}), 'V', op) AS {OP}, at AS {TIME}, seq AS {SEQ},
         load AND NOT (version AND lent) AS {LOAD},
@@ -213,39 +218,13 @@ def late_keys_sql(spec: Spec) -> str:
     return f"SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(LATE)}"
 
 
-def late_rows_sql(spec: Spec, columns: Iterable[str]) -> str:
-    """All that is known of the keys with late events."""
-    return _known_sql(spec, columns, late_keys_sql(spec))
-
-
 def all_rows_sql(spec: Spec, columns: Iterable[str]) -> str:
     """All that is known."""
-    return _known_sql(spec, columns, None)
-
-
-def _known_sql(spec: Spec, columns: Iterable[str], of: str | None) -> str:
     names = listed([OP, TIME, SEQ, LOAD, START, END, FILE, *columns])
-    semi = "" if of is None else f"LEFT SEMI JOIN ({of}) k ON {matched(spec.keys, 'a', 'k')}"
     return f"""
       SELECT {names} FROM (
-        SELECT a.*, bool_or(a.{parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys, "a.")}) AS __hidden
-        FROM {spec.log} a {semi}
+        SELECT *, bool_or({parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys)}) AS __hidden FROM {spec.log}
       ) WHERE NOT (__hidden AND {parts(BASE)})"""
-
-
-def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
-    """Takes all rows of the keys with late events out of the log and puts them in as they are folded: one commit."""
-    columns = list(columns)
-    names = [PART, RUN, OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
-    out = ", ".join(q(name) if name in spec.keys else f"NULL AS {q(name)}" for name in names)
-    folded = folded_sql(late_rows_sql(spec, columns), spec, columns, run, RECENT)
-    return f"""
-      MERGE INTO {spec.log} t USING (
-        SELECT false AS gone, {listed(names)} FROM ({folded})
-        UNION ALL SELECT DISTINCT true AS gone, {out} FROM ({late_keys_sql(spec)})
-      ) s ON s.gone AND {matched(spec.keys, "t", "s")}
-      WHEN MATCHED THEN DELETE
-      WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
 
 
 def untouched_sql(spec: Spec, names: Iterable[str], late: bool) -> str:

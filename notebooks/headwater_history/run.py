@@ -202,6 +202,8 @@ def _fold(
     if not due:
         return
     specs = {table.name: spec_of(pipeline, table) for table in pipeline.tables}
+    # Not the run's own: what a fold writes takes the place of rows with its label, and this run's late events stay.
+    label = f"{run_id}-fold"
 
     def prepare(outcome: Outcome) -> None:
         assert outcome.log is not None
@@ -213,12 +215,12 @@ def _fold(
         spec = specs[outcome.table]
         try:
             columns = list(tables.stored_columns(spark, spec))
-            outcome.log, tied = fold.fold(spark, spec, columns, run_id, outcome.folded.way, outcome.log)
+            outcome.log, tied = fold.fold(spark, spec, columns, label, outcome.folded.way, outcome.log)
             step(outcome.table, "folded")
             _set_right_form(spark, pipeline, run_id, spec, columns, outcome)
             if tied:
                 outcome.quarantined += tied
-                control.quarantine(spark, pipeline, run_id, [history.tied_sql(spec, columns, run_id)])
+                control.quarantine(spark, pipeline, run_id, [history.tied_sql(spec, columns, label)])
         except Exception as error:
             outcome.error = f"applied, but not folded; the next run tries it again: {brief(error)}"
 

@@ -82,11 +82,10 @@ def _plain(columns: Columns) -> dict[str, str]:
 def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
     names = LOG_COLUMNS | _plain(columns)
     body = ", ".join(f"{q(name)} {kind}" for name, kind in names.items())
-    # Deletion vectors: folding late events takes rows out of many files without writing these anew.
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS {spec.log} ({body}) USING DELTA PARTITIONED BY ({', '.join(PARTITIONED_BY)})"
         f" COMMENT {text(f'Change events of {spec.table.source}')}"
-        f"{properties({'delta.enableDeletionVectors': 'true'} | name_mapping(names))}"
+        f"{properties(name_mapping(names))}"
     )
 
 

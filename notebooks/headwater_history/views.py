@@ -80,7 +80,7 @@ def current_sql(spec: Spec, columns: Columns, form: str) -> str:
     if values:
         order += f", struct({values}) DESC"
     return f"""
-      {history.untouched_sql(spec, columns, late=False)}
+      {history.untouched_sql(spec, columns, late=False)} AND b.{END} IS NULL
       UNION ALL
       SELECT {listed(columns)} FROM (
         SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS __nth
