@@ -52,6 +52,8 @@ from .names import (
 from .reader import BEFORE, PROBLEM, RAW_TIME
 
 TOLD = "__told"
+# How to_json writes times in the quarantine, whatever the session's zone.
+_SHOWN = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
 # What a row stands for, in the order these come at one moment.
 _ENDED, _BEGAN, _EVENT = 0, 1, 2
 _ORDER = "at, form, load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
@@ -240,11 +242,10 @@ def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
     """The quarantine's records for events that tie, among those a run has folded: table, reason, file, row as JSON."""
     kind = f"named_struct('op', {OP}, 'v', {_values(spec, columns)})"
     place = [*spec.keys, TIME, LOAD, SEQ]
-    shown = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
     events = f"SELECT * FROM {spec.log} WHERE {RUN} = {text(run)} AND {OP} <> 'V'"
     return f"""
       SELECT {text(spec.table.name)} AS `table`, 'one sequence with different values' AS reason, l.{FILE} AS file,
-        to_json(struct({listed((OP, TIME, SEQ, *columns), "l.")}), {shown}) AS payload
+        to_json(struct({listed((OP, TIME, SEQ, *columns), "l.")}), {_SHOWN}) AS payload
       FROM ({events}) l LEFT SEMI JOIN (
         SELECT {listed(place)} FROM ({events}) GROUP BY {listed(place)} HAVING NOT (min({kind}) <=> max({kind}))
       ) p ON {matched(place, "l", "p")}"""
@@ -252,9 +253,8 @@ def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
 
 def rejected_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     """The quarantine's records for rows of a run's files that cannot be events."""
-    shown = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
     before = [BEFORE + key for key in spec.keys]
     return f"""
       SELECT {text(spec.table.name)} AS `table`, {PROBLEM} AS reason, {FILE} AS file,
-        to_json(struct({listed((OP, RAW_TIME, SEQ, *before, *columns))}), {shown}) AS payload
+        to_json(struct({listed((OP, RAW_TIME, SEQ, *before, *columns))}), {_SHOWN}) AS payload
       FROM {rows} WHERE {PROBLEM} IS NOT NULL"""

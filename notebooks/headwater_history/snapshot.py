@@ -10,19 +10,14 @@ from pyspark.sql import SparkSession
 
 from . import tables, views
 from .config import Pipeline
-from .history import parts
-from .moments import micros, parse_moment
-from .names import LATE, TAIL, TIME, Spec, spec_of, text
+from .moments import parse_moment
+from .names import Spec, spec_of, text
 
 
 def held_at(spark: SparkSession, spec: Spec, moment: datetime) -> tuple[str, list[str]]:
-    """A query for the rows that there were at the moment, and its columns. A moment before all that is not folded yet
-    is read without deriving anything."""
-    unfolded = f"SELECT unix_micros(min({TIME})) AS oldest FROM {spec.log} WHERE {parts(TAIL, LATE)}"
-    oldest = spark.sql(unfolded).collect()[0]["oldest"]
+    """A query for the rows that there were at the moment, and its columns."""
     columns = list(tables.stored_columns(spark, spec))
-    folded = oldest is None or micros(moment) < oldest
-    return views.as_of_sql(spec, columns, moment, folded), columns
+    return views.as_of_sql(spec, columns, moment), columns
 
 
 def loaded(spark: SparkSession, pipeline: Pipeline) -> tuple[list[Spec], list[str]]:

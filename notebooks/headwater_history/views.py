@@ -12,7 +12,6 @@ from . import history
 from .history import listed, parts
 from .moments import micros
 from .names import (
-    BASE,
     CLOSED,
     END,
     LOAD,
@@ -50,17 +49,6 @@ def _versions_sql(spec: Spec, columns: Columns, form: str) -> str:
       UNION ALL SELECT {listed(names)} FROM ({touched})"""
 
 
-def _folded_sql(spec: Spec, columns: Columns) -> str:
-    """Every version as it was when the log was folded last, but for those that `tail` changes."""
-    names = [*columns, START, END]
-    return f"""
-      SELECT {listed(names)} FROM {spec.log} WHERE {parts(CLOSED)} OR ({parts(RECENT)} AND {START} IS NOT NULL)
-      UNION ALL
-      SELECT {listed(names, "b.")} FROM {spec.log} b
-      LEFT ANTI JOIN (SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(RECENT)}) k
-      ON {history.matched(spec.keys, "b", "k")} WHERE b.{parts(BASE)}"""
-
-
 def history_sql(spec: Spec, columns: Columns, form: str) -> str:
     """Every version under the names that the pipeline's convention gives its start and end."""
     own = f"{START} AS {q(spec.start)}, {END} AS {q(spec.end)}"
@@ -88,14 +76,12 @@ def current_sql(spec: Spec, columns: Columns, form: str) -> str:
       ) WHERE __nth = 1 AND {OP} <> 'D'"""
 
 
-def as_of_sql(spec: Spec, columns: Columns, moment: datetime, folded: bool) -> str:
+def as_of_sql(spec: Spec, columns: Columns, moment: datetime) -> str:
     """The rows that there were at a moment: the versions whose half-open interval, start <= moment < end, holds it.
-    `folded`: the moment lies before everything that is not folded yet, so that nothing has to be derived."""
+    Read from the history's view even when the moment lies before all that is not folded yet: by rule 3 an event may
+    change what a load row before it says."""
     at, start, end = f"timestamp_micros({micros(moment)})", q(spec.start), q(spec.end)
-    source = spec.history
-    if folded:
-        source, start, end = f"({_folded_sql(spec, columns)})", START, END
-    return f"SELECT {listed(columns)} FROM {source} WHERE {start} <= {at} AND ({end} IS NULL OR {at} < {end})"
+    return f"SELECT {listed(columns)} FROM {spec.history} WHERE {start} <= {at} AND ({end} IS NULL OR {at} < {end})"
 
 
 def create_sql(spec: Spec, columns: Columns, form: str) -> list[str]:
