@@ -95,7 +95,7 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
       checks: [
         replicationLoaded({ timeoutMs: 10 * minute, intervalMs: 200 }),
         filesLanded({ timeoutMs: 5 * minute, intervalMs: 200 }),
-        ingested({ timeoutMs: 15 * minute, intervalMs: 250 }),
+        ingested({ timeoutMs: 15 * minute, intervalMs: 250, maxIntervalMs: 500 }),
         sourceChanged(checkOptions),
         changesIngested(checkOptions),
         proven(checkOptions),

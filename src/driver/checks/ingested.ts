@@ -9,6 +9,8 @@ export interface IngestedOptions {
   /** Milliseconds until the job has taken every file. Default 60 min. */
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
+  /** Default 10 times `intervalMs`. */
+  readonly maxIntervalMs?: number;
 }
 
 /**
@@ -16,13 +18,17 @@ export interface IngestedOptions {
  * otherwise, the check starts it), its newest run succeeded, none of those files is left in the landing zone, every
  * table's history exists, and no file was set aside.
  */
-export function ingested({ timeoutMs = 3_600_000, intervalMs = 1000 }: IngestedOptions = {}): Check {
+export function ingested({
+  timeoutMs = 3_600_000,
+  intervalMs = 1000,
+  maxIntervalMs = 10 * intervalMs,
+}: IngestedOptions = {}): Check {
   return {
     name: "ingested",
     async run(context) {
       const { stack, clients, progress, signal } = context;
       const outputs = lakehouseOutputs(stack, context.outputs);
-      const wait = { timeoutMs, intervalMs, progress, signal };
+      const wait = { timeoutMs, intervalMs, maxIntervalMs, progress, signal };
       const landed = await landedKeys(context, outputs);
       const own = startsByItself(context.settings);
       const startedByUs = own ? undefined : await clients.jobs.runNow(outputs.jobId, {}, signal);
@@ -58,8 +64,9 @@ function awaitIngestion(
 ): Promise<JobRun> {
   const { jobs } = context.clients;
   return waitFor("the job to take in what has landed", wait, async () => {
-    const runs = await jobs.runs(outputs.jobId, { limit: 25, signal: context.signal });
+    // Runs are looked at last: one that takes the files between two looks is then seen, active or ended.
     const waiting = [...(await landedKeys(context, outputs))].filter((key) => landed.has(key)).length;
+    const runs = await jobs.runs(outputs.jobId, { limit: 25, signal: context.signal });
     const active = runs.find((run) => !hasEnded(run));
     const newest = runs.find((run) => hasEnded(run) && run.lifeCycleState !== "SKIPPED");
     if (active === undefined && newest !== undefined && !hasSucceeded(newest)) {

@@ -127,6 +127,22 @@ describe("the checks of cdc-lakehouse", () => {
       ]);
     });
 
+    it("waits for a run that takes the files between the look at them and the look at the runs", async () => {
+      let [moved, looks] = [false, 0];
+      const first = run(1, "TERMINATED", "SUCCESS");
+      const { context: given } = await context({
+        incoming: (look) => {
+          moved = look > 0;
+          return moved ? [] : load;
+        },
+        runs: () => {
+          if (!moved) return [first];
+          return looks++ < 2 ? [run(2, "RUNNING"), first] : [run(2, "TERMINATED", "SUCCESS"), first];
+        },
+      });
+      expect((await ingested(wait).run(given)).message).to.contain("run 2 (FILE_ARRIVAL) succeeded");
+    });
+
     it("does not count files that landed since, nor a run somebody started by hand", async () => {
       const late = "incoming/shop/orders/20261122-184510123.parquet";
       const { context: given } = await context({
