@@ -26,6 +26,7 @@ from .settings import trigger_place
 
 logger = logging.getLogger("headwater.triggers")
 POLL_SECONDS = 60.0
+_SETTLE_SECONDS, _SETTLE_LOOKS = 0.3, 5
 
 
 def list_keys(here: Workspace, place: S3Url) -> list[str]:
@@ -84,7 +85,8 @@ class Triggers:
     async def _check(self, job: Document) -> None:
         arrival = job["settings"]["trigger"]["file_arrival"]
         place = trigger_place(self._here, arrival["url"])
-        keys = await asyncio.to_thread(list_keys, self._here, place)
+        known = (self._here.store.get("arrival", str(job["job_id"])) or {}).get("known", [])
+        keys = await self._settled(place, set(known))
         current = self._here.store.get("job", str(job["job_id"]))
         state = self._here.store.get("arrival", str(job["job_id"]))
         if current is None or state is None or current["settings"] != job["settings"]:
@@ -109,6 +111,21 @@ class Triggers:
                     {**one, "value": one["default"]} for one in job["settings"].get("parameters") or []
                 ],
             )
+
+    async def _settled(self, place: S3Url, known: set[str]) -> list[str]:
+        """The files there are. Where the clock is scaled, those still being written beside new ones are
+        waited for: a poll a minute hardly ever cuts what is written within a second; a poll a second would.
+        """
+        keys = await asyncio.to_thread(list_keys, self._here, place)
+        for _ in range(_SETTLE_LOOKS if self._here.clock.scale > 1 else 0):
+            before = keys
+            if set(before) <= known:
+                break
+            await asyncio.sleep(_SETTLE_SECONDS)
+            keys = await asyncio.to_thread(list_keys, self._here, place)
+            if keys == before:
+                break
+        return keys
 
     async def _tick(self) -> None:
         while True:

@@ -16,6 +16,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from pyspark.errors import PySparkException
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.functions import lit
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.types import StructType
 
@@ -132,12 +135,16 @@ class Statements:
             session.sql(f"USE CATALOG `{body['catalog']}`")
         if body.get("schema"):
             session.sql(f"USE SCHEMA `{body['schema']}`")
-        frame = session.sql(str(body["statement"]), args=parameters or None)
+        # Not session.sql().toArrow(): the server would analyse a query three times, most of its work.
+        frame = DataFrame(
+            SQL(str(body["statement"]), named_args={name: lit(value) for name, value in parameters.items()}),
+            session,
+        )
         limit = body.get("row_limit")
         if limit:
             frame = frame.limit(int(limit) + 1)
-        statement.schema = frame.schema
-        rows = sql_values.rows(frame.toArrow(), frame.schema) if frame.schema.fields else []
+        table, statement.schema = frame._to_table()
+        rows = sql_values.rows(table, statement.schema) if statement.schema else []
         if limit and len(rows) > int(limit):
             rows, statement.truncated = rows[: int(limit)], True
         size = sum(len(value or "") + 3 for row in rows for value in row)
