@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -146,15 +146,18 @@ def apply(
     Raises ApplyFailed at the end when a table failed; the others are complete by then."""
     started, run_id = time.time(), uuid.uuid4().hex
     there = tables.existing(spark, pipeline.catalog, pipeline.schema)
-    tables.ensure_control(spark, pipeline.catalog, pipeline.schema, there)
-    logs = control.logs(spark, pipeline)
+
+    def known() -> dict[str, Log]:
+        tables.ensure_control(spark, pipeline.catalog, pipeline.schema, there)
+        return control.logs(spark, pipeline) if "headwater_runs" in there else {}
 
     def run(table: Table) -> Outcome:
-        spec = spec_of(pipeline, table)
-        return _Apply(spark, files, pipeline, spec, run_id, there, logs.get(table.name), step).run()
+        return _Apply(spark, files, pipeline, spec_of(pipeline, table), run_id, there, logs, step).run()
 
-    with ThreadPoolExecutor(max_workers=tables.PARALLEL) as pool:
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(tables.PARALLEL) as pool:
+        logs = beside.submit(known)  # while the first files are listed and opened
         outcomes = list(pool.map(run, pipeline.tables))
+    logs.result()
     done = [outcome for outcome in outcomes if outcome.error is None and (outcome.applied or outcome.aside)]
     try:
         works = {each.table: each.work for each in done if each.work}
@@ -272,7 +275,7 @@ class _Apply:
     spec: Spec
     run_id: str
     there: set[str]
-    log: Log | None
+    logs: Future[dict[str, Log]]
     step: Step
 
     def run(self) -> Outcome:
@@ -299,23 +302,28 @@ class _Apply:
             self._apply([file for file in found if file not in outcome.aside], outcome)
 
     def _apply(self, found: list[File], outcome: Outcome) -> None:
-        outcome.applied, log = [], self._known()
-        outcome.log = log
+        spark, spec = self.spark, self.spec
+        outcome.applied = []
+        sources = open_files(spark, found, self.pipeline.columns, spec) if found else []
+        log = outcome.log = self._known()
         if not found:
             return
-        spark, spec = self.spark, self.spec
-        sources = open_files(spark, found, self.pipeline.columns, spec)
-        # The views are made last: a run that died before they were is found out here.
-        made = {spec.table.name.lower(), f"{spec.table.name}_current".lower()} <= self.there
-        stored = tables.stored_columns(spark, spec) if made else {}
+        name = spec.table.name.lower()
+        stored = tables.stored_columns(spark, spec) if f"{name}__log" in self.there else {}
         columns = reconcile(stored, [(source.where, source.shape) for source in sources], spec)
         rows = _view(self.run_id, spec.table.name)
         oldest = log.folded_until - self.pipeline.lateness_seconds * 1_000_000
         rows_of(sources, columns, spec, oldest).createOrReplaceTempView(rows)
         self.step(outcome.table, "read")
+        if not {name, f"{name}_current"} <= self.there:
+            log = replace(log, form="")
         if stored != columns:
+            if (
+                stored
+            ):  # the views are made after the log: a run that dies in between is found out by this record
+                control.runs(spark, self.pipeline, self.run_id, [outcome], underway=True)
             log = replace(log, form=log.form or WHOLE)
-            tables.ensure(spark, spec, self.there, columns, log.form)
+            tables.ensure(spark, spec, stored, columns, log.form)
         self.step(outcome.table, "tables")
         outcome.work = Work(rows, spec, columns)
         told = self._append(spark.sql(history.events_sql(rows, spec, columns)), list(columns), log)
@@ -336,8 +344,9 @@ class _Apply:
 
     def _known(self) -> Log:
         """What is known of the log. A run that died before it recorded what it made is made up for here."""
-        if self.log is not None or f"{self.spec.table.name}__log".lower() not in self.there:
-            return self.log or Log()
+        log = self.logs.result().get(self.spec.table.name)
+        if log is not None or f"{self.spec.table.name}__log".lower() not in self.there:
+            return log or Log()
         return Log("", fold.newest(self.spark, self.spec, BASE, RECENT, CLOSED, PAST) or 0)
 
     def _append(self, events: DataFrame, columns: list[str], log: Log) -> dict[str, Any]:

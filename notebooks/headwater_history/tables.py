@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
@@ -44,26 +45,23 @@ def existing(spark: SparkSession, catalog: str, schema: str) -> set[str]:
 
 
 def ensure_control(spark: SparkSession, catalog: str, schema: str, there: set[str]) -> None:
-    for name, columns in CONTROL.items():
-        if name not in there:
-            body = ", ".join(f"{q(column)} {kind}" for column, kind in columns.items())
-            spark.sql(f"CREATE TABLE IF NOT EXISTS {q(catalog)}.{q(schema)}.{name} ({body}) USING DELTA")
+    def create(name: str) -> None:
+        body = ", ".join(f"{q(column)} {kind}" for column, kind in CONTROL[name].items())
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {q(catalog)}.{q(schema)}.{name} ({body}) USING DELTA")
+
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        list(pool.map(create, (name for name in CONTROL if name not in there)))
 
 
 def stored_columns(spark: SparkSession, spec: Spec) -> Columns:
-    """The source's columns, as the view of the history shows them."""
-    return {
-        f.name: f.dataType
-        for f in spark.table(spec.history).schema.fields
-        if f.name not in spec.history_columns
-    }
+    """The source's columns. Read from the log, since a view has to be analysed as a whole to tell its columns."""
+    return {f.name: f.dataType for f in spark.table(spec.log).schema.fields if f.name not in LOG_COLUMNS}
 
 
-def ensure(spark: SparkSession, spec: Spec, there: set[str], wanted: Columns, form: str) -> None:
-    """Brings log and views to the wanted columns."""
-    if f"{spec.table.name}__log".lower() in there:
-        fields = spark.table(spec.log).schema.fields
-        _alter(spark, spec.log, {f.name: f.dataType for f in fields if f.name not in LOG_COLUMNS}, wanted)
+def ensure(spark: SparkSession, spec: Spec, stored: Columns, wanted: Columns, form: str) -> None:
+    """Brings log and views to the wanted columns; `stored`: those that the log has, none if there is no log."""
+    if stored:
+        _alter(spark, spec.log, stored, wanted)
     else:
         _create(spark, spec, wanted)
     make_views(spark, spec, wanted, form)

@@ -16,7 +16,6 @@ from .names import (
     END,
     LOAD,
     OP,
-    PLAIN,
     RECENT,
     SEQ,
     START,
@@ -60,20 +59,27 @@ def history_sql(spec: Spec, columns: Columns, form: str) -> str:
 def current_sql(spec: Spec, columns: Columns, form: str) -> str:
     """The rows there are now. What a key's last event says is its row, so that nothing has to be derived: a current
     version may have begun before, but its values are these."""
-    if form != PLAIN:
+    if form == WITH_LATE:
         return f"SELECT {listed(columns)} FROM ({_versions_sql(spec, columns, form)}) WHERE {END} IS NULL"
-    keys = listed(spec.keys)
+    if form == WHOLE:
+        return _last_sql(spec, columns, spec.log)
+    fresh = f"(SELECT * FROM {spec.log} WHERE {parts(RECENT, TAIL)})"
+    return f"""
+      {history.untouched_sql(spec, columns, late=False)} AND b.{END} IS NULL
+      UNION ALL {_last_sql(spec, columns, fresh)}"""
+
+
+def _last_sql(spec: Spec, columns: Columns, rows: str) -> str:
+    """What the last fact of each key says, of those that these rows of the log stand for; nothing where it is an end."""
     values = ", ".join(q(name) for name in columns if name not in spec.keys)
-    order = f"{TIME} DESC, {LOAD}, {SEQ} DESC, CASE {OP} WHEN 'I' THEN 2 WHEN 'U' THEN 1 ELSE 0 END"
+    order = f"coalesce({END}, {TIME}) DESC, {END} IS NOT NULL, {LOAD}, {SEQ} DESC,"
+    order += f" CASE {OP} WHEN 'I' THEN 2 WHEN 'U' THEN 1 ELSE 0 END"
     if values:
         order += f", struct({values}) DESC"
     return f"""
-      {history.untouched_sql(spec, columns, late=False)} AND b.{END} IS NULL
-      UNION ALL
       SELECT {listed(columns)} FROM (
-        SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS __nth
-        FROM {spec.log} WHERE {parts(RECENT, TAIL)}
-      ) WHERE __nth = 1 AND {OP} <> 'D'"""
+        SELECT *, row_number() OVER (PARTITION BY {listed(spec.keys)} ORDER BY {order}) AS __nth FROM {rows}
+      ) WHERE __nth = 1 AND {OP} <> 'D' AND {END} IS NULL"""
 
 
 def as_of_sql(spec: Spec, columns: Columns, moment: datetime) -> str:
