@@ -13,7 +13,6 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from . import tables
 from .config import Export, Pipeline
 from .errors import HeadwaterError, brief
 from .names import Spec
@@ -156,11 +155,10 @@ def place(export: Export) -> str:
 def _export(
     spark: SparkSession, spec: Spec, export: Export, credentials: Credentials, owner: str
 ) -> Exported:  # fmt: skip
-    columns = tables.stored_columns(spark, spec)
+    snapshot = spark.table(spec.name("_current"))
+    columns = {each.name: each.dataType for each in snapshot.schema.fields}
     # Every value as a text that PostgreSQL reads; in pieces, as a snapshot need not fit into the driver's memory.
-    texts = spark.table(spec.name("_current")).selectExpr(
-        *(as_text(kind, name) for name, kind in columns.items())
-    )
+    texts = snapshot.selectExpr(*(as_text(kind, name) for name, kind in columns.items()))
     where = f"{place(export)} {export.schema}.{spec.table.name}"
     with closing(connect(export, credentials, f"headwater {owner}")) as connection:
         target = Target(connection, export.schema, spec.table.name, owner, columns, spec.keys, where)

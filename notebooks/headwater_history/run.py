@@ -299,6 +299,8 @@ class _Apply:
             outcome.aside = unreadable(self.spark, found)
             if not outcome.aside:
                 raise
+            # What the first attempt has made is not made again.
+            self.there = tables.existing(self.spark, self.pipeline.catalog, self.pipeline.schema)
             self._apply([file for file in found if file not in outcome.aside], outcome)
 
     def _apply(self, found: list[File], outcome: Outcome) -> None:
@@ -318,9 +320,8 @@ class _Apply:
         if not {name, f"{name}_current"} <= self.there:
             log = replace(log, form="")
         if stored != columns:
-            if (
-                stored
-            ):  # the views are made after the log: a run that dies in between is found out by this record
+            # The views are made after the log: a run that dies in between is found out by this record.
+            if stored:
                 control.runs(spark, self.pipeline, self.run_id, [outcome], underway=True)
             log = replace(log, form=log.form or WHOLE)
             tables.ensure(spark, spec, stored, columns, log.form)

@@ -68,13 +68,15 @@ function listed(folder: string): string[] {
 /** The Java, or the sentence why it does not serve. */
 async function judge(command: string, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Java | string> {
   try {
-    const version = parseVersion(await run(command, ["-version"], { env, signal, timeoutMs: 30_000 }));
+    const version = parseVersion(
+      await run(command, ["-XX:-UsePerfData", "-version"], { env, signal, timeoutMs: 30_000 }),
+    );
     if (version === undefined) return `${command} does not tell its version`;
     const text = formatVersion(version);
     if (!MAJORS.includes(version[0])) return `${command} is Java ${text}`;
     try {
       // Spark starts with this module; cut-down runtimes lack it.
-      await run(command, ["--add-modules", "jdk.incubator.vector", "-version"], {
+      await run(command, ["-XX:-UsePerfData", "--add-modules", "jdk.incubator.vector", "-version"], {
         env,
         signal,
         timeoutMs: 30_000,

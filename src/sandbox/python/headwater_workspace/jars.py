@@ -105,7 +105,14 @@ def _fetch(base: str, path: str, sha256: str, into: Path, before: Path) -> int:
 
 def _compile(into: Path) -> None:
     sources = sorted(str(source) for source in (HERE / "jvm").glob("*.scala"))
-    command = [str(find_java()), "-Xss8m", "-cp", f"{pyspark_jars()}/*", "scala.tools.nsc.Main"]
+    command = [
+        str(find_java()),
+        "-Xss8m",
+        "-XX:-UsePerfData",
+        "-cp",
+        f"{pyspark_jars()}/*",
+        "scala.tools.nsc.Main",
+    ]
     command += ["-usejavacp", "-nobootcp", "-nowarn", "-d", str(into / SANDBOX_JAR), *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
