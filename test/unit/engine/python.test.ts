@@ -70,7 +70,7 @@ describe("engine/python", function () {
     const cut = path.join(machine.folder, "jvm/cut-17");
     await machine.script(
       "java",
-      '[ "$1" = -version ] && echo \'openjdk version "17.0.1"\' >&2',
+      'case "$*" in *--add-modules*) exit 1;; *) echo \'openjdk version "17.0.1"\' >&2;; esac',
       path.join(cut, "bin"),
     );
     const { message } = await rejection(ensure());
