@@ -245,9 +245,16 @@ def _set_right_form(
     """Gives the views the form that reads the log right, if they may have another."""
     log = outcome.log
     if log is not None and log.form != log.right_form:
-        outcome.log = replace(log, form=log.right_form)
-        control.runs(spark, pipeline, run_id, [outcome], underway=True)
+        _forget_form(spark, pipeline, run_id, outcome)
         tables.make_views(spark, spec, columns, log.right_form)
+        outcome.log = replace(log, form=log.right_form)
+
+
+def _forget_form(spark: SparkSession, pipeline: Pipeline, run_id: str, outcome: Outcome) -> None:
+    """Before views or what they read are changed: if that dies or fails, the next run makes the views anew."""
+    assert outcome.log is not None
+    outcome.log = replace(outcome.log, form="")
+    control.runs(spark, pipeline, run_id, [outcome], underway=True)
 
 
 def _view(run_id: str, table: str) -> str:
@@ -310,21 +317,18 @@ class _Apply:
         log = outcome.log = self._known()
         if not found:
             return
-        name = spec.table.name.lower()
-        stored = tables.stored_columns(spark, spec) if f"{name}__log" in self.there else {}
+        stored = tables.stored_columns(spark, spec) if self._is_there("__log") else {}
         columns = reconcile(stored, [(source.where, source.shape) for source in sources], spec)
         rows = _view(self.run_id, spec.table.name)
         oldest = log.folded_until - self.pipeline.lateness_seconds * 1_000_000
         rows_of(sources, columns, spec, oldest).createOrReplaceTempView(rows)
         self.step(outcome.table, "read")
-        if not {name, f"{name}_current"} <= self.there:
-            log = replace(log, form="")
+        form = log.form if self._is_there("") and self._is_there("_current") else ""
         if stored != columns:
-            # The views are made after the log: a run that dies in between is found out by this record.
             if stored:
-                control.runs(spark, self.pipeline, self.run_id, [outcome], underway=True)
-            log = replace(log, form=log.form or WHOLE)
-            tables.ensure(spark, spec, stored, columns, log.form)
+                _forget_form(spark, self.pipeline, self.run_id, outcome)
+            form = form or WHOLE
+            tables.ensure(spark, spec, stored, columns, form)
         self.step(outcome.table, "tables")
         outcome.work = Work(rows, spec, columns)
         told = self._append(spark.sql(history.events_sql(rows, spec, columns)), list(columns), log)
@@ -339,14 +343,17 @@ class _Apply:
             outcome.quarantined,
         ) = (told[name] for name in ("loads", "inserts", "updates", "deletes", "late", "rejected"))
         brought = outcome.loads + outcome.inserts + outcome.updates + outcome.deletes
-        outcome.log = log.with_batch(brought - outcome.late, outcome.late, time.time())
+        outcome.log = replace(log, form=form).with_batch(brought - outcome.late, outcome.late, time.time())
         _set_right_form(spark, self.pipeline, self.run_id, spec, columns, outcome)
         self.step(outcome.table, "views")
+
+    def _is_there(self, suffix: str) -> bool:
+        return f"{self.spec.table.name}{suffix}".lower() in self.there
 
     def _known(self) -> Log:
         """What is known of the log. A run that died before it recorded what it made is made up for here."""
         log = self.logs.result().get(self.spec.table.name)
-        if log is not None or f"{self.spec.table.name}__log".lower() not in self.there:
+        if log is not None or not self._is_there("__log"):
             return log or Log()
         return Log("", fold.newest(self.spark, self.spec, BASE, RECENT, CLOSED, PAST) or 0)
 

@@ -35,10 +35,10 @@ def take_snapshots(spark: SparkSession, pipeline: Pipeline, as_of: str) -> dict[
 
     def take(spec: Spec) -> dict[str, Any]:
         query, columns = held_at(spark, spec, moment)
-        comment = f"{spec.table.source} as of {moment.isoformat(sep=' ')}"
+        comment = text(f"{spec.table.source} as of {moment.isoformat(sep=' ')}")
         mapping = tables.properties(tables.name_mapping(columns))
         target = spec.name("__snapshot")
-        spark.sql(f"CREATE OR REPLACE TABLE {target} USING DELTA COMMENT {text(comment)}{mapping} AS {query}")
+        spark.sql(f"CREATE OR REPLACE TABLE {target} USING DELTA COMMENT {comment}{mapping} AS {query}")
         # Delta counted the rows as it wrote them; counting them again costs as much as planning a query.
         written = spark.sql(f"DESCRIBE HISTORY {target} LIMIT 1").collect()[0]["operationMetrics"]
         rows = int(written["numOutputRows"])

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pyarrow as pa
+import pytest
 
-from headwater_history.run import apply
+from headwater_history import tables
+from headwater_history.run import ApplyFailed, apply
 from support import Lake, change, write_changes
 
 Make = Callable[..., Lake]
@@ -39,3 +41,24 @@ def test_columns_that_come_and_grow_change_no_version_of_before(make_lake: Make)
     assert lake.rows("SELECT id, note FROM {customers_current} ORDER BY id") == [
         (0, "it's"), (1, None), (2, None), (2**40, None),
     ]  # fmt: skip
+
+
+def test_views_that_could_not_be_made_are_made_by_the_next_run(
+    make_lake: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has the new column by then, so that nothing but the record tells that the views lack it."""
+    lake = make_lake("autoCdc")
+    write_changes(lake.incoming() / "20260301-120001000.parquet", [change("I", 1, 1, id=1)])
+    apply(lake.spark, lake.files, lake.pipeline())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the views cannot be made")
+
+    write_changes(lake.incoming() / "20260301-120002000.parquet", [change("U", 2, 2, id=1, note="new")])
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "make_views", fail)
+        with pytest.raises(ApplyFailed, match="the views cannot be made"):
+            apply(lake.spark, lake.files, lake.pipeline())
+    apply(lake.spark, lake.files, lake.pipeline())
+    assert lake.history("id, note") == [(1, None, 1, 2), (1, "new", 2, None)]
+    assert lake.rows("SELECT id, note FROM {customers_current}") == [(1, "new")]

@@ -63,6 +63,15 @@ def test_parameters_catalog_and_schema(w: WorkspaceClient, lake: Lake) -> None:
     assert done.result and done.result.data_array == [["8", "true", lake.catalog, "crm"]], done.status
 
 
+def test_a_statement_without_a_result_is_run_once(w: WorkspaceClient, lake: Lake) -> None:
+    table = f"{lake.catalog}.crm.once"
+    for statement in (f"CREATE TABLE {table} (id INT)", f"INSERT INTO {table} VALUES (1)"):
+        done = _run(w, statement)
+        assert done.status and done.status.state == sql.StatementState.SUCCEEDED, done.status
+    found = _run(w, f"SELECT * FROM {table}")
+    assert found.result and found.result.data_array == [["1"]]
+
+
 def test_a_hundred_thousand_rows_come_in_chunks(w: WorkspaceClient) -> None:
     done = _run(w, "SELECT id, 'row ' || id FROM range(100000) ORDER BY id")
     assert (

@@ -5,30 +5,21 @@ import { waitFor, type WaitOptions } from "../../operations/wait.js";
 import type { Check, CheckContext, CheckResult } from "./check.js";
 import { lakehouseOutputs, type LakehouseOutputs } from "./outputs.js";
 
-export interface IngestedOptions {
-  /** Milliseconds until the job has taken every file. Default 60 min. */
-  readonly timeoutMs?: number;
-  readonly intervalMs?: number;
-  /** Default 10 times `intervalMs`. */
-  readonly maxIntervalMs?: number;
-}
+/** `timeoutMs` until the job has taken every file: default 60 min. `intervalMs`: default 1 s. */
+export type IngestedOptions = Partial<Pick<WaitOptions, "timeoutMs" | "intervalMs" | "maxIntervalMs">>;
 
 /**
  * What had landed when the check began has been taken in: the job started by itself (file arrival; where settings start it
  * otherwise, the check starts it), its newest run succeeded, none of those files is left in the landing zone, every
  * table's history exists, and no file was set aside.
  */
-export function ingested({
-  timeoutMs = 3_600_000,
-  intervalMs = 1000,
-  maxIntervalMs = 10 * intervalMs,
-}: IngestedOptions = {}): Check {
+export function ingested(options: IngestedOptions = {}): Check {
   return {
     name: "ingested",
     async run(context) {
       const { stack, clients, progress, signal } = context;
       const outputs = lakehouseOutputs(stack, context.outputs);
-      const wait = { timeoutMs, intervalMs, maxIntervalMs, progress, signal };
+      const wait = { timeoutMs: 3_600_000, intervalMs: 1000, ...options, progress, signal };
       const landed = await landedKeys(context, outputs);
       const own = startsByItself(context.settings);
       const startedByUs = own ? undefined : await clients.jobs.runNow(outputs.jobId, {}, signal);
