@@ -1,8 +1,8 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # Snapshot
-# MAGIC Writes `<table>__snapshot`: what each table held at the moment `as_of`, which is either
-# MAGIC `yyyy-MM-dd HH:mm:ss[.ffffff]` in UTC or ISO 8601 with a zone. Parameter `tables`: a comma list; empty for all.
+# MAGIC Writes `<table>__snapshot`: what each table held `as_of` a moment, which is either `yyyy-MM-dd HH:mm:ss[.ffffff]` in
+# MAGIC UTC or ISO 8601 with a zone, or `version <n>` of one table's log. Parameter `tables`: a comma list; empty for all.
 
 # COMMAND ----------
 

@@ -12,6 +12,8 @@ from .errors import HeadwaterError
 
 HISTORY_COLUMNS = ("paper", "autoCdc")
 TLS_MODES = ("require", "disable", "verify-full")
+SCD_TYPES = (1, 2)
+DELETE_POLICIES = ("close", "remove")
 T = TypeVar("T")
 
 
@@ -26,6 +28,25 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """What a table keeps. `scd_type` 1: current rows only. `track_history_on`: a change of other columns opens no
+    version, but changes the current one; None: every column counts. `delete_policy`: a delete at the source ends a
+    version (`close`), or takes away all that the key was until then (`remove`)."""
+
+    scd_type: int = 2
+    track_history_on: tuple[str, ...] | None = None
+    delete_policy: str = "close"
+
+    @property
+    def removes(self) -> bool:
+        return self.delete_policy == "remove"
+
+    def __str__(self) -> str:
+        tracks = "" if self.track_history_on is None else f", tracks {', '.join(self.track_history_on)}"
+        return f"SCD type {self.scd_type}, {self.delete_policy}{tracks}"
+
+
+@dataclass(frozen=True)
 class Table:
     """One source table. `incoming` and `processed` are folders without a trailing slash."""
 
@@ -34,6 +55,7 @@ class Table:
     keys: tuple[str, ...]
     incoming: str
     processed: str
+    rule: Rule
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ class Pipeline:
         return Pipeline(**{**self.__dict__, "tables": chosen})
 
 
-class _Object:
+class Fields:
     """A JSON object whose fields are taken one by one; `done` refuses what nobody asked for."""
 
     def __init__(self, value: Any, where: str, field: str) -> None:
@@ -111,8 +133,17 @@ class _Object:
             raise self.fail(name, "has a value that is not allowed", json.dumps(value), choices)
         return value
 
-    def object(self, name: str) -> _Object:
-        return _Object(self.take(name, dict), self.where, self.path(name))
+    def given(self, name: str) -> bool:
+        """Whether a field that may be null has a value. It must be there, and is gone when it is null."""
+        if name not in self.rest:
+            raise self.fail(name, "is missing", allowed="null or a value")
+        if self.rest[name] is not None:
+            return True
+        del self.rest[name]
+        return False
+
+    def object(self, name: str) -> Fields:
+        return Fields(self.take(name, dict), self.where, self.path(name))
 
     def done(self, result: T) -> T:
         for name in self.rest:
@@ -120,25 +151,46 @@ class _Object:
         return result
 
 
-def _table(entry: _Object) -> Table:
-    source = entry.object("source")
-    keys = entry.take("keys", list)
-    if not keys or not all(isinstance(key, str) and key for key in keys) or len(set(keys)) != len(keys):
+def _columns(entry: Fields, name: str) -> tuple[str, ...]:
+    found = entry.take(name, list)
+    if (
+        not found
+        or not all(isinstance(each, str) and each for each in found)
+        or len(set(found)) != len(found)
+    ):
         raise entry.fail(
-            "keys", "must name the table's key columns", json.dumps(keys), "one or more distinct names"
+            name, "must name columns of the table", json.dumps(found), "one or more distinct names"
         )
+    return tuple(found)
+
+
+def _rule(entry: Fields) -> Rule:
+    tracked = _columns(entry, "trackHistoryOn") if entry.given("trackHistoryOn") else None
+    policy = entry.take("deletePolicy", str, *DELETE_POLICIES)
+    rule = Rule(entry.take("scdType", int, *SCD_TYPES), tracked, policy)
+    if rule.scd_type == 1 and (tracked is not None or not rule.removes):
+        raise entry.fail(
+            "scdType", "keeps no history that could be tracked or closed", 1,
+            "2, or 1 with trackHistoryOn null and deletePolicy remove",
+        )  # fmt: skip
+    return rule
+
+
+def _table(entry: Fields) -> Table:
+    source = entry.object("source")
     return entry.done(
         Table(
             source=source.done(f"{source.take('schema', str)}.{source.take('table', str)}"),
             name=entry.take("name", str),
-            keys=tuple(keys),
+            keys=_columns(entry, "keys"),
             incoming=entry.take("incoming", str).rstrip("/"),
             processed=entry.take("processed", str).rstrip("/"),
+            rule=_rule(entry),
         )
     )
 
 
-def _export(entry: _Object) -> Export:
+def _export(entry: Fields) -> Export:
     entry.take("kind", str, "postgresql")
     result = Export(
         host=entry.take("host", str),
@@ -156,9 +208,9 @@ def _export(entry: _Object) -> Export:
     return entry.done(result)
 
 
-def _each(top: _Object, name: str, build: Callable[[_Object], T]) -> tuple[T, ...]:
+def _each(top: Fields, name: str, build: Callable[[Fields], T]) -> tuple[T, ...]:
     entries = top.take(name, list)
-    return tuple(build(_Object(entry, top.where, f"{name}[{index}]")) for index, entry in enumerate(entries))
+    return tuple(build(Fields(entry, top.where, f"{name}[{index}]")) for index, entry in enumerate(entries))
 
 
 def parse_pipeline(text: str, where: str = "pipeline.json") -> Pipeline:
@@ -167,12 +219,10 @@ def parse_pipeline(text: str, where: str = "pipeline.json") -> Pipeline:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise HeadwaterError("config/not-json", f"is not JSON: {error}", where=where) from error
-    top = _Object(content, where, "")
+    top = Fields(content, where, "")
     top.take("version", int, 1)
     target, columns = top.object("target"), top.object("columns")
-    if "export" not in top.rest:
-        raise top.fail("export", "is missing", allowed="null or an object")
-    export = _export(top.object("export")) if top.rest["export"] is not None else top.rest.pop("export")
+    export = _export(top.object("export")) if top.given("export") else None
     tables = _each(top, "tables", _table)
     names = [table.name for table in tables]
     if not tables or len(set(names)) != len(names):

@@ -1,16 +1,15 @@
-"""The pipeline's records: ledger of files, quarantine, folds, runs. Written for all tables of a run together."""
+"""The pipeline's records: runs with their ledgers of files, and the quarantine. Written for all tables of a run together."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from .config import Pipeline
-from .files import File
 from .fold import Log
 from .names import q, text
 from .tables import CONTROL
@@ -42,22 +41,6 @@ def _frame(spark: SparkSession, name: str, rows: list[tuple[Any, ...]]) -> DataF
     )
 
 
-def _append_new(
-    spark: SparkSession,
-    pipeline: Pipeline,
-    name: str,
-    rows: DataFrame,
-    identity: Iterable[str],
-    since: str = "",
-) -> None:
-    """Appends the rows whose identity the table does not hold yet: a run that is repeated records nothing twice.
-    `since`: a condition that all rows satisfy, so that not the whole table is read."""
-    table = f"{_schema(pipeline)}.{name}"
-    known = spark.table(table).where(since or "true").alias("known")
-    same = [F.col(f"new.{column}").eqNullSafe(F.col(f"known.{column}")) for column in identity]
-    rows.alias("new").join(known, same, "left_anti").writeTo(table).append()
-
-
 def quarantine(spark: SparkSession, pipeline: Pipeline, run_id: str, problems: list[str]) -> None:
     """Keeps what could not be applied. Nothing is written when there is nothing, which is nearly always."""
     if problems:
@@ -65,59 +48,63 @@ def quarantine(spark: SparkSession, pipeline: Pipeline, run_id: str, problems: l
             f"SELECT DISTINCT `table`, reason, file, payload, {text(run_id)} AS run_id,"
             f" timestamp_micros({_now()}) AS recorded_at FROM ({' UNION ALL '.join(problems)})"
         )
-        _append_new(spark, pipeline, "headwater_quarantine", found, ("table", "reason", "file", "payload"))
+        table = f"{_schema(pipeline)}.headwater_quarantine"
+        same = " AND ".join(
+            f"n.{column} <=> k.{column}" for column in ("`table`", "reason", "file", "payload")
+        )
+        # A run that is repeated records nothing twice.
+        found.alias("n").join(spark.table(table).alias("k"), F.expr(same), "left_anti").writeTo(
+            table
+        ).append()
 
 
-def ledger(
-    spark: SparkSession, pipeline: Pipeline, run_id: str, done: list[tuple[str, list[File], dict[File, str]]]
-) -> None:
-    """Records each file with what became of it: `applied`, or `set aside` with the reason."""
-    rows: list[tuple[Any, ...]] = []
-    for table, applied, aside in done:
-        entries = [(file, "applied", None) for file in applied]
-        for file, status, reason in [*entries, *((file, "set aside", why) for file, why in aside.items())]:
-            rows.append(
-                (table, file.relative, file.size, file.modified * 1000, status, reason, run_id, _now())
-            )
-    if rows:
-        frame = _frame(spark, "headwater_files", rows)
-        oldest = min(file.modified for _, applied, aside in done for file in (*applied, *aside)) * 1000
-        identity = ("table", "file", "size", "modified", "status")
-        since = f"modified >= timestamp_micros({oldest})"
-        _append_new(spark, pipeline, "headwater_files", frame, identity, since)
+def _ledger(outcome: Outcome) -> list[tuple[Any, ...]]:
+    if outcome.error is not None:
+        return []
+    applied = [(file.relative, file.size, file.modified, "applied", None) for file in outcome.applied]
+    aside = outcome.aside.items()
+    return [*applied, *((file.relative, file.size, file.modified, "set aside", why) for file, why in aside)]
 
 
 def logs(spark: SparkSession, pipeline: Pipeline) -> dict[str, Log]:
     """What runs have recorded of each log. How far a log is folded is never underestimated, and the form of its views is
     unknown after a run that died while it changed either: see `runs`."""
-    known = "if(outcome = 'underway', '', form) AS form, base_rows, recent_rows, ended_rows, tail_events, tail_batches, late_events, late_batches"
+    known = (
+        "if(outcome = 'underway', '', form) AS form, rule, unix_micros(forgotten_until) AS forgotten_until,"
+    )
+    known += " base_rows AS base, recent_rows AS recent, closed_rows AS closed, past_rows AS past, tail_events AS events,"
+    known += " tail_batches AS batches, late_events AS late, late_batches, unix_micros(unfolded_since) / 1e6 AS since"
     rows = spark.sql(
-        f"SELECT `table`, unix_micros(max(folded_until)) AS until, max_by(struct({known},"
-        f" unix_micros(unfolded_since) / 1e6 AS since), if(form IS NULL, NULL, recorded_at)) AS log"
-        f" FROM {_schema(pipeline)}.headwater_runs GROUP BY `table`"
+        f"SELECT `table`, unix_micros(max(folded_until)) AS until, collect_set(unix_micros(reloaded_at)) AS reloads, max_by(struct({known}), if(form IS NULL, NULL,"
+        f" recorded_at)) AS log FROM {_schema(pipeline)}.headwater_runs GROUP BY `table`"
     ).collect()
-    logs = {row["table"]: (row["until"], row["log"]) for row in rows if row["until"] is not None}
-    return {table: Log(log[0], until, *log[1:]) for table, (until, log) in logs.items()}
+    return {
+        row["table"]: Log(folded_until=row["until"], reloads=tuple(row["reloads"]), **row["log"].asDict())
+        for row in rows
+        if row["until"] is not None
+    }
 
 
 def runs(
-    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: list[Outcome], underway: bool = False
-) -> None:
+    spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: Iterable[Outcome],
+    underway: Callable[[Outcome], bool] = lambda outcome: False, ledger: bool = False,
+) -> None:  # fmt: skip
     """One row per table: what came, what was done, how long it took, how far behind the source it is, and what is known
-    of the log. `underway`: before logs are folded or their views change form. How far and which is recorded first, so
-    that the next run takes no folded event for one that came in order, wherever this one dies."""
+    of the log. `underway`: whether the table's log is about to be folded, or its views to change form. How far and which
+    is recorded first, so that the next run takes no folded event for one that came in order, wherever this one dies.
+    `ledger`: with the files, and what became of each."""
     rows: list[tuple[Any, ...]] = []
     now = _now()
     for each in outcomes:
         told, log, way = each.summary(), each.log, each.folded
         rows.append((
             run_id, each.table, pipeline.release, int(each.started * 1e6), now, each.seconds,
-            "underway" if underway else told["outcome"], each.error,
+            "underway" if underway(each) else told["outcome"], each.error,
             len(each.applied), len(each.aside), each.loads, each.inserts, each.updates, each.deletes, each.late,
-            each.quarantined, way.way if way else None, way.reason if way else None, each.newest, told["lagSeconds"],
-            *((None,) * 10 if log is None else (
-                log.form, log.folded_until, log.base, log.recent, log.ended, log.events, log.batches, log.late,
-                log.late_batches, None if log.since is None else int(log.since * 1e6),
+            each.quarantined, way.way if way else None, way.reason if way else None, each.newest, told["lagSeconds"], each.reloaded, _ledger(each) if ledger else [],
+            *((None,) * 13 if log is None else (
+                log.form, log.rule, log.folded_until, log.forgotten_until, log.base, log.recent, log.closed, log.past,
+                log.events, log.batches, log.late, log.late_batches, None if log.since is None else int(log.since * 1e6),
             )),
         ))  # fmt: skip
     if rows:

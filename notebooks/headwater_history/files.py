@@ -27,6 +27,9 @@ class Files(Protocol):
     def exists(self, path: str) -> bool:
         """Whether there is a file of this path."""
 
+    def read(self, path: str) -> str:
+        """A small file's text."""
+
     def move(self, source: str, target: str) -> None:
         """Moves a file, makes the folders it needs and replaces what was there."""
 
@@ -65,15 +68,17 @@ class DbutilsFiles:
             else:
                 yield File(path, prefix + name, int(entry.size), int(entry.modificationTime))
 
+    def read(self, path: str) -> str:
+        return str(self.fs.head(path, 65_536))
+
     def move(self, source: str, target: str) -> None:
         self.fs.mkdirs(target.rpartition("/")[0])
         self.fs.mv(source, target)
 
 
-def new_files(files: Files, incoming: str) -> list[File]:
+def new_files(listed: Iterable[File]) -> list[File]:
     """The files to apply, in the order of their names. Names that begin with `_` or `.` are hidden, as in Spark."""
-    found = files.list(incoming)
-    visible = [file for file in found if not any(part[0] in "_." for part in file.relative.split("/"))]
+    visible = [file for file in listed if not any(part[0] in "_." for part in file.relative.split("/"))]
     return sorted(visible, key=lambda file: file.relative)
 
 

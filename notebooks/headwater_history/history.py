@@ -15,11 +15,14 @@ Rules, in the order they are applied to one key's events:
    had before; the load row's values then stand from the task's start on. A row deleted in that time leaves none.
 4. A change that changes nothing opens no version; a delete closes; a delete of a key that is not there does nothing
    (but is kept, and a late insert meets it); an insert after a delete opens a version after a gap.
+5. Where the table's rule tracks some columns only, a change of others opens no version, and the version takes the
+   newest values. Where it says that deletes remove, there are no versions from before a key's last delete.
+   SCD type 1 is the two together with no column tracked, and shows what is current.
 
 A version is carried by the last event that left it as it is, so that the row of a current version is also the key's
 last event. A row that carries a version stands for three facts, and may be derived from again as such: the version
-began at its start, the event happened, the version ended at its end. So events that carry nothing may be forgotten
-when they are older than any event that may still come.
+began at its start, the event happened, the version ended at its end. So of the events that carry nothing, those may
+be forgotten which lie before another event of their key, when both are older than any event that may still come.
 
 Known limit: two rows that exchange keys inside one transaction (deferred constraints) hold one key twice for a moment,
 which one key's events cannot tell from a row that came and went.
@@ -112,11 +115,26 @@ def _facts_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
       LATERAL VIEW explode({forms}) AS form"""
 
 
+def _tracked(spec: Spec, columns: Iterable[str], state: str) -> str:
+    """What of a row's values a new version depends on; NULL where there is no row."""
+    tracked = spec.table.rule.track_history_on
+    if spec.table.rule.scd_type == 2 and tracked is None:
+        return state
+    wanted = {name.lower() for name in tracked or ()}
+    fields = "".join(
+        f", {text(name)}, {state}.{q(name)}"
+        for name in columns
+        if name not in spec.keys and name.lower() in wanted
+    )
+    return f"if({state} IS NULL, NULL, named_struct('__alive', true{fields}))"
+
+
 def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     """The facts with what follows from them. `state`: the row's values from then on, NULL when there is no row;
     `counted`: not undone at the same moment; `carrier`: the last that leaves a version as it is, which began at
-    `begun` and ended at `ended`; `newest`: the last event of its key; `lent`: a load row whose values come from the delete behind
-    it; `twin`: told once more behind; `tied`: its place in the order is also another's."""
+    `begun` and ended at `ended`; `removed`: that version went with a later delete; `newest`: the last event of its key;
+    `lent`: a load row whose values come from the delete behind it; `twin`: told once more behind; `tied`: its place in
+    the order is also another's."""
     columns = list(columns)
     keys = listed(spec.keys)
     rest = [name for name in columns if name not in spec.keys]
@@ -124,21 +142,23 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     place, what = "named_struct('at', at, 'load', load, 'seq', seq)", "named_struct('op', op, 'v', v)"
     beside = f"named_struct('form', form, 'place', {place}, 'what', {what})"
     window = f"WINDOW w AS (PARTITION BY {keys} ORDER BY {_ORDER})"
+    gone = f"max(if(changed AND state IS NULL, at, NULL)) OVER (PARTITION BY {keys})"
     return f"""
-      SELECT *, after.at AS ended, counted AND after IS NULL AS newest,
+      SELECT *, after.at AS ended, counted AND after IS NULL AS newest, coalesce(begun < gone, false) AS removed,
         counted AND state IS NOT NULL AND coalesce(after.changed, true) AS carrier
       FROM (
         SELECT *,
           last_value(if(changed, at, NULL), true) OVER
             (PARTITION BY {keys} ORDER BY {_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun,
-          last_value(if(counted, named_struct('at', at, 'load', load), NULL), true) OVER
+          {gone if spec.table.rule.removes else "CAST(NULL AS TIMESTAMP)"} AS gone,
+          last_value(if(counted, named_struct('at', at, 'load', load AND op <> 'D'), NULL), true) OVER
             (PARTITION BY {keys} ORDER BY {_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final,
           lead(if(counted, named_struct('at', at, 'changed', changed), NULL)) IGNORE NULLS OVER w AS after
         FROM (
           SELECT *, counted AND
-            NOT (state <=> (lag(if(counted, named_struct('state', state), NULL)) IGNORE NULLS OVER w).state) AS changed
+            NOT (tracked <=> (lag(if(counted, named_struct('it', tracked), NULL)) IGNORE NULLS OVER w).it) AS changed
           FROM (
-            SELECT *, coalesce(next_at <> at, true) AS counted,
+            SELECT *, {_tracked(spec, columns, "state")} AS tracked FROM (SELECT *, coalesce(next_at <> at, true) AS counted,
               coalesce(load AND next.op = 'D' AND ({image}), false) AS lent,
               CASE WHEN op = 'D' OR (load AND next.op = 'I') THEN NULL
                 WHEN load AND next.op = 'D' AND ({image}) THEN next.v ELSE v END AS state,
@@ -153,7 +173,7 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
                 lead(if(form = {_EVENT}, named_struct('op', if(load, 'load', op), 'v', v), NULL))
                   IGNORE NULLS OVER w AS next
               FROM ({_facts_sql(rows, spec, columns)}) {window}
-            )
+            ))
           ) {window}
         ) {window}
       )"""
@@ -168,31 +188,75 @@ def versions_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     columns = list(columns)
     return f"""
       SELECT {", ".join(_taken(spec, columns, "state"))}, begun AS {START}, ended AS {END}
-      FROM ({_derived_sql(rows, spec, columns)}) WHERE carrier"""
+      FROM ({_derived_sql(rows, spec, columns)}) WHERE carrier AND NOT removed"""
 
 
-def folded_sql(rows: str, spec: Spec, columns: Iterable[str], run: str, current: str) -> str:
+def folded_sql(
+    rows: str, spec: Spec, columns: Iterable[str], run: str, current: str, horizon: int | None = None
+) -> str:
     """The log's rows anew, each in the part where it belongs once it is folded, and `tied`. `current` is the part for
     the rows of current versions; if it is `recent`, the deletes that came last go there too, to hide older rows. A
     version that a load row ended, when nothing has come since, stays with the current one: see rule 3b, by which the
-    next event may show that it had not ended."""
+    next event may show that it had not ended. `horizon`, in microseconds since 1970, where `rows` are all that is
+    known: what has become needless behind it is forgotten."""
     columns = list(columns)
     dead = f"WHEN newest THEN {text(RECENT)}" if current == RECENT else ""
+    blank = _blank(spec, "op", "at", horizon)
     values = [
-        q(name) if name in spec.keys else f"if(version, state.{q(name)}, v.{q(name)}) AS {q(name)}"
+        q(name)
+        if name in spec.keys
+        else f"CASE WHEN version THEN state.{q(name)} WHEN {blank} THEN NULL ELSE v.{q(name)} END AS {q(name)}"
         for name in columns
     ]
+    derived, kept = _derived_sql(rows, spec, columns), f"NOT twin AND (form = {_EVENT} OR carrier)"
+    if horizon is not None:
+        settled = f"max(if(form = {_EVENT} AND {_behind('at', horizon)}, at, NULL))"
+        derived = f"SELECT *, {settled} OVER (PARTITION BY {listed(spec.keys)}) AS settled FROM ({derived})"
+        kept += f" AND NOT ((NOT version OR removed) AND {_needless('at', 'if(version, ended, NULL)')})"
     return f"""
-      SELECT CASE WHEN version AND ended IS NOT NULL AND NOT (final.load AND final.at = ended) THEN {text(CLOSED)}
+      SELECT CASE WHEN version AND removed THEN {text(PAST)}
+          WHEN version AND ended IS NOT NULL AND NOT (final.load AND final.at = ended) THEN {text(CLOSED)}
           WHEN version THEN {text(current)}
           {dead} ELSE {text(PAST)} END AS {PART}, {text(run)} AS {RUN},
         if(version AND (lent OR form = {_BEGAN}), 'V', op) AS {OP}, at AS {TIME}, seq AS {SEQ},
         load AND NOT (version AND lent) AS {LOAD},
         if(version, begun, NULL) AS {START}, if(version, ended, NULL) AS {END}, file AS {FILE},
         {", ".join(values)}, tied
-      FROM ({_derived_sql(rows, spec, columns)})
-      LATERAL VIEW explode(if(carrier AND lent, array(true, false), array(carrier))) AS version
-      WHERE NOT twin AND (form = {_EVENT} OR carrier)"""
+      FROM ({derived}) LATERAL VIEW explode(if(carrier AND lent, array(true, false), array(carrier))) AS version
+      WHERE {kept}"""
+
+
+def _behind(time: str, horizon: int) -> str:
+    return f"{time} < timestamp_micros({horizon})"
+
+
+def _needless(time: str, end: str) -> str:
+    """The condition that nothing can depend any more on an event that carries no version to be shown: `settled` is the
+    newest moment behind the horizon at which its key has an event."""
+    return f"coalesce({time} < settled AND coalesce({end} <= settled, true), false)"
+
+
+def _blank(spec: Spec, op: str, time: str, horizon: int | None) -> str:
+    """The condition that a delete keeps no values: where deletes remove, once no load row can need them (rule 3b)."""
+    if horizon is None or not spec.table.rule.removes:
+        return "false"
+    return f"{op} = 'D' AND {_behind(time, horizon)}"
+
+
+def remembered_sql(spec: Spec, columns: Iterable[str], run: str, horizon: int) -> str:
+    """The rows of `past` without those that have become needless behind the horizon."""
+    names, blank = [OP, TIME, SEQ, LOAD, START, END, FILE], _blank(spec, f"p.{OP}", f"p.{TIME}", horizon)
+    values = [
+        f"p.{q(name)}" if name in spec.keys else f"if({blank}, NULL, p.{q(name)}) AS {q(name)}"
+        for name in columns
+    ]
+    return f"""
+      SELECT {text(PAST)} AS {PART}, {text(run)} AS {RUN}, {listed(names, "p.")}, {", ".join(values)}, false AS tied
+      FROM {spec.log} p LEFT JOIN (
+        SELECT {listed(spec.keys)}, max({TIME}) AS settled FROM {spec.log}
+        WHERE {OP} <> 'V' AND {_behind(TIME, horizon)} GROUP BY {listed(spec.keys)}
+      ) k ON {matched(spec.keys, "p", "k")}
+      WHERE p.{parts(PAST)} AND NOT {_needless(f"p.{TIME}", f"p.{END}")}"""
 
 
 def touching_rows_sql(spec: Spec, columns: Iterable[str], late: bool) -> str:
@@ -220,13 +284,29 @@ def late_keys_sql(spec: Spec) -> str:
     return f"SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(LATE)}"
 
 
-def all_rows_sql(spec: Spec, columns: Iterable[str]) -> str:
-    """All that is known."""
+def all_rows_sql(spec: Spec, columns: Iterable[str], late: bool = False) -> str:
+    """All that is known; with `late`, of the keys with late events."""
     names = listed([OP, TIME, SEQ, LOAD, START, END, FILE, *columns])
+    only = f"LEFT SEMI JOIN ({late_keys_sql(spec)}) k ON {matched(spec.keys, 'l', 'k')}" if late else ""
     return f"""
       SELECT {names} FROM (
-        SELECT *, bool_or({parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys)}) AS __hidden FROM {spec.log}
+        SELECT *, bool_or({parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys)}) AS __hidden FROM {spec.log} l {only}
       ) WHERE NOT (__hidden AND {parts(BASE)})"""
+
+
+def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
+    """Takes all rows of the keys with late events out of the log and puts them in as they are folded, in one commit."""
+    columns = list(columns)
+    names = [PART, RUN, OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    none = ", ".join(q(name) if name in spec.keys else f"NULL AS {q(name)}" for name in names)
+    folded = folded_sql(all_rows_sql(spec, columns, late=True), spec, columns, run, RECENT)
+    return f"""
+      MERGE INTO {spec.log} t USING (
+        SELECT false AS taken, {listed(names)} FROM ({folded})
+        UNION ALL SELECT DISTINCT true AS taken, {none} FROM ({late_keys_sql(spec)})
+      ) s ON s.taken AND {matched(spec.keys, "t", "s")}
+      WHEN MATCHED THEN DELETE
+      WHEN NOT MATCHED AND NOT s.taken THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
 
 
 def untouched_sql(spec: Spec, names: Iterable[str], late: bool) -> str:

@@ -13,7 +13,7 @@ _MOMENT = re.compile(
 )
 
 
-def parse_moment(value: str) -> datetime:
+def parse_moment(value: str, where: str = "parameter as_of", also: str = "") -> datetime:
     """A moment from `yyyy-MM-dd HH:mm:ss[.ffffff]`, which is UTC as DMS writes it, or from ISO 8601 with a zone
     (`2026-03-01T12:00:00+02:00`, `...Z`). Raises HeadwaterError for anything else: a wrong guess is a wrong answer."""
     match = _MOMENT.fullmatch(value.strip())
@@ -24,8 +24,8 @@ def parse_moment(value: str) -> datetime:
     except (ValueError, OverflowError):
         pass  # a month 13: told below
     raise HeadwaterError(
-        "snapshot/invalid-moment", "is not a moment", where="parameter as_of", found=value or "nothing",
-        allowed="2026-03-01 12:00:00.123456 (UTC), or 2026-03-01T12:00:00+02:00",
+        "moment/invalid", "is not a moment", where=where, found=value or "nothing",
+        allowed="2026-03-01 12:00:00.123456 (UTC), or 2026-03-01T12:00:00+02:00" + also,
     )  # fmt: skip
 
 

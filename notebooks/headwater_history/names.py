@@ -50,6 +50,7 @@ class Spec:
     start: str
     end: str
     current: str | None
+    version: int | None = None  # of the log: as it was after the commit of that number
 
     def name(self, suffix: str = "") -> str:
         return f"{q(self.catalog)}.{q(self.schema)}.{q(self.table.name + suffix)}"
@@ -60,7 +61,7 @@ class Spec:
 
     @property
     def log(self) -> str:
-        return self.name("__log")
+        return self.name("__log") + ("" if self.version is None else f" VERSION AS OF {self.version}")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -68,6 +69,9 @@ class Spec:
 
     @property
     def history_columns(self) -> tuple[str, ...]:
+        """What the history's view adds to the source's columns."""
+        if self.table.rule.scd_type == 1:
+            return ()
         return tuple(name for name in (self.current, self.start, self.end) if name is not None)
 
 

@@ -115,6 +115,13 @@ def reconcile(
                     " load the table again; its files wait in the incoming volume, other tables go on",
                 )  # fmt: skip
             result[known] = common
+    for name in spec.table.rule.track_history_on or ():
+        if name.lower() not in cased:
+            raise HeadwaterError(
+                "schema/untracked-column", "a column that the history shall track does not exist",
+                where=spec.table.source, field=f"trackHistoryOn: {name}", found=", ".join(result),
+                remedy="correct trackHistoryOn in the pipeline's definition; the table's files wait in the incoming volume",
+            )  # fmt: skip
     return result
 
 

@@ -14,20 +14,19 @@ from .schema import needs_ntz_feature
 
 Columns = dict[str, DataType]
 
-FILES = {
-    "table": "STRING", "file": "STRING", "size": "BIGINT", "modified": "TIMESTAMP", "status": "STRING",
-    "reason": "STRING", "run_id": "STRING", "recorded_at": "TIMESTAMP",
-}  # fmt: skip
-# A row a table and run, and one with the outcome `underway` before a log is folded or its views change form. The columns from `form` on tell what
-# is known of the table's log after the run: see `fold.Log`.
+# One row a table and run; one more, with the outcome `underway`, before a log is folded or its views change form. `ledger`:
+# the files, with what became of each (`modified` in milliseconds since 1970). The columns from `form` on tell what is
+# known of the table's log after the run: see `fold.Log`.
 RUNS = {
     "run_id": "STRING", "table": "STRING", "release": "STRING", "started_at": "TIMESTAMP", "recorded_at": "TIMESTAMP",
     "seconds": "DOUBLE", "outcome": "STRING", "error": "STRING", "files": "BIGINT", "files_set_aside": "BIGINT",
     "loads": "BIGINT", "inserts": "BIGINT", "updates": "BIGINT", "deletes": "BIGINT", "late": "BIGINT",
     "quarantined": "BIGINT", "way": "STRING", "reason": "STRING", "newest_commit": "TIMESTAMP", "lag_seconds": "DOUBLE",
-    "form": "STRING", "folded_until": "TIMESTAMP", "base_rows": "BIGINT", "recent_rows": "BIGINT",
-    "ended_rows": "BIGINT", "tail_events": "BIGINT", "tail_batches": "BIGINT", "late_events": "BIGINT",
-    "late_batches": "BIGINT", "unfolded_since": "TIMESTAMP",
+    "reloaded_at": "TIMESTAMP",
+    "ledger": "ARRAY<STRUCT<file: STRING, size: BIGINT, modified: BIGINT, status: STRING, reason: STRING>>",
+    "form": "STRING", "rule": "STRING", "folded_until": "TIMESTAMP", "forgotten_until": "TIMESTAMP",
+    "base_rows": "BIGINT", "recent_rows": "BIGINT", "closed_rows": "BIGINT", "past_rows": "BIGINT", "tail_events": "BIGINT",
+    "tail_batches": "BIGINT", "late_events": "BIGINT", "late_batches": "BIGINT", "unfolded_since": "TIMESTAMP",
 }  # fmt: skip
 QUARANTINE = {
     "table": "STRING", "reason": "STRING", "file": "STRING", "payload": "STRING", "run_id": "STRING",
@@ -35,7 +34,11 @@ QUARANTINE = {
 }  # fmt: skip
 # Tables worked on at once, in threads over one session.
 PARALLEL = 4
-CONTROL = {"headwater_files": FILES, "headwater_runs": RUNS, "headwater_quarantine": QUARANTINE}
+CONTROL = {"headwater_runs": RUNS, "headwater_quarantine": QUARANTINE}
+# Each file once, though a run that died may have been repeated.
+_FILES = """SELECT `table`, f.file, f.size, timestamp_millis(f.modified) AS modified, f.status, min_by(f.reason, recorded_at)
+  AS reason, min_by(run_id, recorded_at) AS run_id, min(recorded_at) AS recorded_at
+  FROM {runs} LATERAL VIEW explode(ledger) each AS f GROUP BY `table`, f.file, f.size, f.modified, f.status"""
 
 
 def existing(spark: SparkSession, catalog: str, schema: str) -> set[str]:
@@ -45,17 +48,24 @@ def existing(spark: SparkSession, catalog: str, schema: str) -> set[str]:
 
 
 def ensure_control(spark: SparkSession, catalog: str, schema: str, there: set[str]) -> None:
+    """Makes the pipeline's own tables, and the view of its files."""
+    place = f"{q(catalog)}.{q(schema)}"
+
     def create(name: str) -> None:
         body = ", ".join(f"{q(column)} {kind}" for column, kind in CONTROL[name].items())
-        spark.sql(f"CREATE TABLE IF NOT EXISTS {q(catalog)}.{q(schema)}.{name} ({body}) USING DELTA")
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {place}.{name} ({body}) USING DELTA")
 
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         list(pool.map(create, (name for name in CONTROL if name not in there)))
+    if "headwater_files" not in there:
+        files = _FILES.format(runs=f"{place}.headwater_runs")
+        spark.sql(f"CREATE OR REPLACE VIEW {place}.headwater_files AS {files}")
 
 
 def stored_columns(spark: SparkSession, spec: Spec) -> Columns:
     """The source's columns. Read from the log, since a view has to be analysed as a whole to tell its columns."""
-    return {f.name: f.dataType for f in spark.table(spec.log).schema.fields if f.name not in LOG_COLUMNS}
+    schema = spark.sql(f"SELECT * FROM {spec.log}").schema
+    return {field.name: field.dataType for field in schema.fields if field.name not in LOG_COLUMNS}
 
 
 def ensure(spark: SparkSession, spec: Spec, stored: Columns, wanted: Columns, form: str) -> None:
@@ -83,8 +93,12 @@ def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS {spec.log} ({body}) USING DELTA PARTITIONED BY ({', '.join(PARTITIONED_BY)})"
         f" COMMENT {text(f'Change events of {spec.table.source}')}"
-        f"{properties(name_mapping(names))}"
+        f"{properties(_LOG_PROPERTIES | name_mapping(names))}"
     )
+
+
+# A late event takes the rows of its key out of files of many others: these are marked, and not written anew.
+_LOG_PROPERTIES = {"delta.enableDeletionVectors": "true"}
 
 
 def name_mapping(columns: Iterable[str]) -> dict[str, str]:

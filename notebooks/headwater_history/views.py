@@ -91,11 +91,13 @@ def as_of_sql(spec: Spec, columns: Columns, moment: datetime) -> str:
 
 
 def create_sql(spec: Spec, columns: Columns, form: str) -> list[str]:
-    """The statements that make or change the two views."""
+    """The statements that make or change the two views. SCD type 1 shows current rows under both names."""
+    current = current_sql(spec, columns, form)
+    told = f"Current rows of {spec.table.source}"
+    first = (told, current)
+    if spec.table.rule.scd_type == 2:
+        first = (f"History of {spec.table.source}", history_sql(spec, columns, form))
     return [
         f"CREATE OR REPLACE VIEW {name} COMMENT {text(comment)} AS {query}"
-        for name, comment, query in (
-            (spec.history, f"History of {spec.table.source}", history_sql(spec, columns, form)),
-            (spec.name("_current"), f"Current rows of {spec.table.source}", current_sql(spec, columns, form)),
-        )
+        for name, (comment, query) in ((spec.history, first), (spec.name("_current"), (told, current)))
     ]

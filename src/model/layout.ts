@@ -33,6 +33,7 @@ export interface TableLayout {
   readonly source: PipelineTable["source"];
   readonly name: string;
   readonly keys: readonly string[];
+  readonly rule: PipelineTable["rule"];
   readonly folders: { readonly incoming: string; readonly processed: string };
   readonly volumes: { readonly incoming: string; readonly processed: string };
   /** Paths of the volumes, as the notebooks open them. */
@@ -52,6 +53,7 @@ export function layOut(
       source: table.source,
       name: table.name,
       keys: table.keys,
+      rule: table.rule,
       folders: folders(table),
       volumes: { incoming: names.incomingVolume, processed: names.processedVolume },
       paths: {

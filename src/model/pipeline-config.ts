@@ -1,5 +1,5 @@
 import type { TableLayout } from "./layout.js";
-import type { HistoryColumns, Pipeline } from "./pipeline.js";
+import type { HistoryColumns, Pipeline, TableRule } from "./pipeline.js";
 import { FILE_COLUMNS } from "./table-mappings.js";
 
 /** Where the current snapshot is pushed to, as the export notebook reads it. Credentials are in a secret scope. */
@@ -30,7 +30,7 @@ export interface PipelineConfig {
   readonly historyColumns: HistoryColumns;
   /** How much older than what is folded a change may be. */
   readonly latenessSeconds: number;
-  readonly tables: readonly {
+  readonly tables: readonly ({
     readonly source: { readonly schema: string; readonly table: string };
     readonly name: string;
     readonly keys: readonly string[];
@@ -38,7 +38,7 @@ export interface PipelineConfig {
     readonly incoming: string;
     /** Path of the volume finished files are moved to. */
     readonly processed: string;
-  }[];
+  } & TableRule)[];
   readonly export: ExportConfig | null;
 }
 
@@ -62,12 +62,13 @@ export function pipelineConfig(inputs: PipelineConfigInputs): PipelineConfig {
     columns: FILE_COLUMNS,
     historyColumns: inputs.pipeline.historyColumns,
     latenessSeconds: inputs.pipeline.latenessHorizonDays * 86_400,
-    tables: inputs.tables.map(({ source, name, keys, paths }) => ({
+    tables: inputs.tables.map(({ source, name, keys, rule, paths }) => ({
       source: { schema: source.schema, table: source.table },
       name,
       keys,
       incoming: paths.incoming,
       processed: paths.processed,
+      ...rule,
     })),
     export: inputs.export ?? null,
   };

@@ -9,12 +9,37 @@ export type SourceEngine = (typeof SOURCE_ENGINES)[number];
 export const HISTORY_COLUMNS = ["paper", "autoCdc"] as const;
 export type HistoryColumns = (typeof HISTORY_COLUMNS)[number];
 
+/** SCD type 1 keeps a table's current rows, type 2 their history as well. */
+export const SCD_TYPES = [1, 2] as const;
+export type ScdType = (typeof SCD_TYPES)[number];
+
+/** What a delete at the source does: end the row's version, or take away all that its key was until then. */
+export const DELETE_POLICIES = ["close", "remove"] as const;
+export type DeletePolicy = (typeof DELETE_POLICIES)[number];
+
+/** What a table keeps. Changing it later makes the next run derive the history anew from what is still known. */
+export interface TableRule {
+  readonly scdType: ScdType;
+  /** Only a change of these columns opens a version; null: of any column. Others change within the version. */
+  readonly trackHistoryOn: readonly string[] | null;
+  readonly deletePolicy: DeletePolicy;
+}
+
 /** What a pipeline says about one source table. */
 export interface TableDefinition {
   /** The columns that identify a row, in the source's spelling. History is kept per key, so there must be one. */
   readonly keys: readonly string[];
   /** The table's name in the target schema. Default: the source table's name in lower case. */
   readonly name?: string;
+  /** Default: 2. Type 1 shows current rows only, under the table's own name; it has no snapshots of a moment. */
+  readonly scdType?: ScdType;
+  /** Columns whose change opens a new version. Default: all. Others are brought up to date in the current version. */
+  readonly trackHistoryOn?: readonly string[];
+  /**
+   * Default: `close`. With `remove` a row that was deleted leaves no versions behind, and its values are gone from the
+   * log as well once the lateness horizon has passed. SCD type 1 always removes.
+   */
+  readonly deletePolicy?: DeletePolicy;
 }
 
 /** What a platform team writes once; part of a release. */
@@ -39,6 +64,7 @@ export interface PipelineTable {
   /** The table's name in the target schema. */
   readonly name: string;
   readonly keys: readonly string[];
+  readonly rule: TableRule;
 }
 
 /** A checked pipeline: tables in a stable order, names proven usable in S3, DMS and Unity Catalog. */
@@ -108,7 +134,39 @@ function checkTable(where: string, schema: string, table: string, entry: TableDe
   const keys = checkKeys(where, field, entry.keys);
   const name = entry.name ?? table.toLowerCase();
   checkTargetName(where, `${field}.name`, name);
-  return Object.freeze({ source: Object.freeze({ schema, table }), name, keys });
+  const rule = checkRule(where, field, entry);
+  return Object.freeze({ source: Object.freeze({ schema, table }), name, keys, rule });
+}
+
+function checkRule(where: string, field: string, entry: TableDefinition): TableRule {
+  const scdType = entry.scdType ?? 2;
+  checkMember(where, `${field}.scdType`, scdType, SCD_TYPES);
+  const deletePolicy = entry.deletePolicy ?? (scdType === 1 ? "remove" : "close");
+  checkMember(where, `${field}.deletePolicy`, deletePolicy, DELETE_POLICIES);
+  const tracked = entry.trackHistoryOn;
+  if (tracked !== undefined && (tracked.length === 0 || new Set(tracked).size !== tracked.length)) {
+    throw new HeadwaterError("pipeline/bad-value", "trackHistoryOn is empty or lists a column twice", {
+      where,
+      field: `${field}.trackHistoryOn`,
+      found: tracked,
+      allowed: "one or more different column names",
+      remedy: "Leave it out to track every column; for current rows only, set scdType to 1.",
+    });
+  }
+  if (scdType === 1 && (tracked !== undefined || deletePolicy !== "remove")) {
+    throw new HeadwaterError("pipeline/bad-value", "SCD type 1 keeps no history to track or to close", {
+      where,
+      field: `${field}.${tracked === undefined ? "deletePolicy" : "trackHistoryOn"}`,
+      found: tracked ?? deletePolicy,
+      allowed: "scdType 2, or nothing",
+      remedy: "Leave it out, or keep history with scdType 2.",
+    });
+  }
+  return Object.freeze({
+    scdType,
+    trackHistoryOn: tracked ? Object.freeze([...tracked]) : null,
+    deletePolicy,
+  });
 }
 
 function checkKeys(where: string, field: string, keys: readonly string[] | undefined): readonly string[] {
@@ -172,7 +230,12 @@ function refuseSharedNames(where: string, tables: readonly PipelineTable[]): voi
   }
 }
 
-function checkMember(where: string, field: string, found: string, allowed: readonly string[]): void {
+function checkMember<T extends string | number>(
+  where: string,
+  field: string,
+  found: T,
+  allowed: readonly T[],
+): void {
   if (!allowed.includes(found)) {
     throw new HeadwaterError("pipeline/bad-value", `${field} is not one Headwater knows`, {
       where,

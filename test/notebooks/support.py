@@ -20,6 +20,9 @@ from headwater_history.files import File
 EPOCH = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
+RULE: dict[str, Any] = {"scdType": 2, "trackHistoryOn": None, "deletePolicy": "close"}
+
+
 def at(seconds: float) -> datetime:
     """A moment so many seconds after the tests' beginning of time."""
     return EPOCH + timedelta(seconds=seconds)
@@ -48,6 +51,9 @@ class LocalFiles:
     def exists(self, path: str) -> bool:
         return Path(path).is_file()
 
+    def read(self, path: str) -> str:
+        return Path(path).read_text()
+
     def move(self, source: str, target: str) -> None:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(source, target)
@@ -62,6 +68,7 @@ class Lake:
     root: Path
     tables: dict[str, list[str]]
     history_columns: str = "paper"
+    rule: dict[str, Any] = field(default_factory=dict)
     files: LocalFiles = field(default_factory=LocalFiles)
 
     def __post_init__(self) -> None:
@@ -79,7 +86,7 @@ class Lake:
         tables = [
             {
                 "source": {"schema": "shop", "table": name}, "name": name, "keys": keys,
-                "incoming": str(self.incoming(name)), "processed": str(self.processed(name)),
+                "incoming": str(self.incoming(name)), "processed": str(self.processed(name)), **RULE, **self.rule,
             }
             for name, keys in self.tables.items()
         ]  # fmt: skip
@@ -142,6 +149,15 @@ def write_changes(
     return write(
         path, {name: [each.get(name) for each in changes] for name in names}, {**texts, **(types or {})}
     )
+
+
+def mark(lake: Lake, seconds: float, rows: int, table: str = "customers") -> None:
+    """Marks a reload that began at the moment as complete, as `headwater reload` does."""
+    content = {
+        "version": 1, "table": f"shop.{table}", "after": at(seconds - 0.5).isoformat(), "rows": rows,
+        "markedAt": at(seconds + 60).isoformat(),
+    }  # fmt: skip
+    (lake.incoming(table) / "_headwater_reload.json").write_text(json.dumps(content))
 
 
 class Dbutils:

@@ -10,6 +10,7 @@ import pytest
 
 from headwater_history.config import load_pipeline, parse_pipeline
 from headwater_history.errors import HeadwaterError
+from support import RULE
 
 EXPORT = {
     "kind": "postgresql", "host": "db.example.com", "port": 5432, "database": "shop", "schema": "lake",
@@ -22,6 +23,7 @@ def valid() -> dict[str, Any]:
         {
             "source": {"schema": "shop", "table": name}, "name": name, "keys": keys,
             "incoming": f"/Volumes/c/s/{name}_incoming", "processed": f"/Volumes/c/s/{name}_processed/",
+            **RULE,
         }
         for name, keys in (("customers", ["id"]), ("lines", ["order_id", "line_no"]))
     ]  # fmt: skip

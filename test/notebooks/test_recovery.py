@@ -62,7 +62,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(make_lake: Make)
         ]  # fmt: skip
         write_changes(lake.incoming(name) / "20260301-120001000.parquet", changes)
     stop_each_table_at_its_step(lake)
-    for kill_after in ("quarantined", "ledger", "moved", "folded"):
+    for kill_after in ("quarantined", "recorded", "moved", "folded", "ended"):
 
         def step(table: str, name: str, kill_after: str = kill_after) -> None:
             if name == kill_after:

@@ -27,7 +27,7 @@ from headwater_history.errors import HeadwaterError, brief
 from headwater_history.files import DbutilsFiles, File, move_all, new_files
 from headwater_history.names import q, spec_of, text
 from headwater_history.schema import reconcile, shape_of, widen
-from support import LocalFiles
+from support import RULE, LocalFiles
 
 PIPELINE = parse_pipeline(
     json.dumps(
@@ -40,7 +40,7 @@ PIPELINE = parse_pipeline(
             "tables": [
                 {
                     "source": {"schema": "shop", "table": "customers"}, "name": "customers", "keys": ["id"],
-                    "incoming": "/Volumes/c/s/in", "processed": "/Volumes/c/s/out",
+                    "incoming": "/Volumes/c/s/in", "processed": "/Volumes/c/s/out", **RULE,
                 }
             ],
         }
@@ -120,7 +120,7 @@ def test_hidden_files_are_not_changes(tmp_path: Path) -> None:
     for name in ("b.parquet", "a.parquet", "_SUCCESS", ".x.crc", "deep/c.parquet", "_temporary/d.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    found = new_files(LocalFiles(), str(tmp_path))
+    found = new_files(LocalFiles().list(str(tmp_path)))
     assert [file.relative for file in found] == ["a.parquet", "b.parquet", "deep/c.parquet"]
 
 
@@ -132,7 +132,7 @@ def test_moving_overwrites_nothing_and_leaves_what_was_written_again(tmp_path: P
     (processed / "deep").mkdir(parents=True)
     (processed / "LOAD1.parquet").write_text("of an earlier load")
     files, moved = LocalFiles(), []
-    listed = new_files(files, str(incoming))
+    listed = new_files(files.list(str(incoming)))
     (incoming / "LOAD2.parquet").write_text("written again by a reload")
     left = move_all(files, str(incoming), [(file, str(processed)) for file in listed], moved.append)
     assert [file.relative for file in left] == ["LOAD2.parquet"]

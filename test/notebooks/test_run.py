@@ -169,4 +169,5 @@ def test_a_table_that_cannot_be_recorded_says_so(make_lake: Make) -> None:
         apply(lake.spark, lake.files, lake.pipeline())
     assert in_folder(lake.incoming()) == ["LOAD00000001.parquet"]
     assert lake.history("id, name") == [(0, "n0", 0, None)]
-    assert lake.rows("SELECT outcome FROM {headwater_runs}") == [("failed",)]
+    told = lake.rows("SELECT outcome, loads FROM {headwater_runs} ORDER BY recorded_at")
+    assert told == [("succeeded", 1), ("failed", 0)]  # recorded before the move, and again with its failure

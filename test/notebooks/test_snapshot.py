@@ -77,6 +77,16 @@ def test_a_version_holds_its_start_and_not_its_end(
             found = lake.rows(" UNION ALL ".join(asked) + " ORDER BY n, id")
             assert found == [(n, *row) for n, rows in enumerate(held) for row in rows]
 
+    versions = {}
+    for version in range(1, 4):  # 0 made the table
+        query, _ = held_at(lake.spark, spec, version)
+        versions[version] = lake.rows(f"SELECT * FROM ({query}) ORDER BY id")
+    assert versions == {1: [(1, "a")], 2: [(1, "b")], 3: [(1, "b")]}
+    with pytest.raises(HeadwaterError, match="found: version 99 of .*\n  allowed: 0 to 3\n"):
+        held_at(lake.spark, spec, 99)
+    with pytest.raises(HeadwaterError, match="name one table"):
+        take_snapshots(lake.spark, lake.pipeline(), "version 1")
+
     # An earlier snapshot of other columns is replaced.
     lake.spark.sql(f"CREATE TABLE spark_catalog.{lake.schema}.customers__snapshot (old INT) USING DELTA")
     assert take_snapshots(lake.spark, lake.pipeline(), at(20).isoformat()) == {
@@ -88,6 +98,15 @@ def test_a_version_holds_its_start_and_not_its_end(
 
     (tmp_path / "pipeline.json").write_text(json.dumps(lake.config()))
     monkeypatch.chdir(tmp_path)
-    dbutils = Dbutils({"as_of": "2026-03-01 12:00:10", "tables": "customers"})
-    runpy.run_path(str(NOTEBOOKS / "snapshot.py"), {"spark": lake.spark, "dbutils": dbutils})
-    assert dbutils.exits[0]["withoutHistory"] == [] and dbutils.exits[0]["tables"][0]["rows"] == 1
+    for as_of in ("2026-03-01 12:00:10", "version 2"):
+        dbutils = Dbutils({"as_of": as_of, "tables": "customers"})
+        runpy.run_path(str(NOTEBOOKS / "snapshot.py"), {"spark": lake.spark, "dbutils": dbutils})
+        assert dbutils.exits[0]["withoutHistory"] == [] and dbutils.exits[0]["tables"][0]["rows"] == 1
+
+    lake.rule = {"scdType": 1, "deletePolicy": "remove"}  # the same log, now without a history
+    apply(lake.spark, lake.files, lake.pipeline())
+    assert lake.rows("SELECT * FROM {customers}") == [(1, "b")]
+    assert take_snapshots(lake.spark, lake.pipeline(), at(20).isoformat())["withoutHistory"] == [
+        "later",
+        "customers",
+    ]

@@ -142,6 +142,9 @@ describe("pipelineConfig", () => {
       keys: ["order_id", "line_no"],
       incoming: "/Volumes/shop_dev/shop/order_lines_incoming",
       processed: "/Volumes/shop_dev/shop/order_lines_processed",
+      scdType: 2,
+      trackHistoryOn: null,
+      deletePolicy: "close",
     });
   });
 

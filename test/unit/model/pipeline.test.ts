@@ -41,6 +41,9 @@ describe("definePipeline", () => {
     ]);
     expect(one.historyColumns).to.equal("paper");
     expect(one.latenessHorizonDays).to.equal(7);
+    expect(one.tables[0]?.rule).to.deep.equal({ scdType: 2, trackHistoryOn: null, deletePolicy: "close" });
+    const first = define({ a: { x: { keys: ["k"], scdType: 1 } } }).tables[0];
+    expect(first?.rule).to.deep.equal({ scdType: 1, trackHistoryOn: null, deletePolicy: "remove" });
     const other = define({ a: { x: { keys: ["k", "l"] } }, b: { a: { keys: ["id"] }, Z: { keys: ["id"] } } });
     expect(JSON.stringify(other)).to.equal(JSON.stringify(one));
     expect(findTable(one, "b", "Z")?.name).to.equal("z");
@@ -58,6 +61,26 @@ describe("definePipeline", () => {
           tables: { shop: { a: { keys: ["id"] } } },
         }),
       "pipeline shop: latenessHorizonDays: not a lateness horizon\n  found: 0.5\n  allowed: whole days from 1 to 365\n",
+    ],
+    [
+      "a column list to track that is empty",
+      () => define({ shop: { t: { keys: ["id"], trackHistoryOn: [] } } }),
+      "pipeline shop: tables.shop.t.trackHistoryOn: trackHistoryOn is empty or lists a column twice\n  found: []\n",
+    ],
+    [
+      "SCD type 1 with columns to track",
+      () => define({ shop: { t: { keys: ["id"], scdType: 1, trackHistoryOn: ["name"] } } }),
+      'pipeline shop: tables.shop.t.trackHistoryOn: SCD type 1 keeps no history to track or to close\n  found: ["name"]\n',
+    ],
+    [
+      "SCD type 1 that closes versions",
+      () => define({ shop: { t: { keys: ["id"], scdType: 1, deletePolicy: "close" } } }),
+      "pipeline shop: tables.shop.t.deletePolicy: SCD type 1 keeps no history to track or to close\n  found: close\n",
+    ],
+    [
+      "an SCD type of its own",
+      () => define({ shop: { t: { keys: ["id"], scdType: 3 as 2 } } }),
+      "pipeline shop: tables.shop.t.scdType: tables.shop.t.scdType is not one Headwater knows\n  found: 3\n  allowed: 1, 2\n",
     ],
     [
       "a table without keys",
@@ -144,6 +167,7 @@ describe("layOut", () => {
       source: { schema: "shop", table: "order_lines" },
       name: "order_lines",
       keys: ["order_id", "line_no"],
+      rule: { scdType: 2, trackHistoryOn: null, deletePolicy: "close" },
       folders: { incoming: "incoming/shop/order_lines/", processed: "processed/shop/order_lines/" },
       volumes: { incoming: "order_lines_incoming", processed: "order_lines_processed" },
       paths: {
