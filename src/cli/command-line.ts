@@ -7,6 +7,7 @@ import { errorAsJson, exitCodeOf, renderError } from "./failure.js";
 import { Interrupt } from "./interrupt.js";
 import { addPreview } from "./preview.js";
 import { addPromote, addUp } from "./promote.js";
+import { addReload } from "./reload.js";
 import { addSandbox } from "./sandbox.js";
 import { printJson } from "./output.js";
 import { addStatus } from "./status.js";
@@ -33,6 +34,7 @@ export function commandLine(interrupt: Interrupt): Command {
   addPreview(program, interrupt);
   addUp(program, interrupt);
   addPromote(program, interrupt);
+  addReload(program, interrupt);
   addDestroy(program, interrupt);
   addStatus(program, interrupt);
   addSandbox(program, interrupt);

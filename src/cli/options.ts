@@ -16,9 +16,13 @@ export interface CommonOptions {
   readonly color: boolean;
 }
 
-/** What commands that change something take besides. */
-export interface ChangeOptions extends CommonOptions {
+/** What commands that ask take besides. */
+export interface AskingOptions extends CommonOptions {
   readonly yes: boolean;
+}
+
+/** What commands that change a stack take besides. */
+export interface ChangeOptions extends AskingOptions {
   readonly unlock: boolean;
   readonly forgetPending: boolean;
 }
@@ -49,9 +53,12 @@ export function withCommonOptions(command: Command): Command {
     .option("--no-color", "no colours");
 }
 
+export function withAskingOptions(command: Command): Command {
+  return withCommonOptions(command).option("-y, --yes", "do not ask", false);
+}
+
 export function withChangeOptions(command: Command): Command {
-  return withCommonOptions(command)
-    .option("-y, --yes", "do not ask", false)
+  return withAskingOptions(command)
     .option("--unlock", "break the lock on the stack; only when its holder is known to be gone", false)
     .option(
       "--forget-pending",
@@ -80,4 +87,11 @@ export function environmentName(text: string): string {
   const [name = "", ...more] = environmentList(text);
   if (more.length > 0) throw new InvalidArgumentError("Only one environment; `promote` takes several.");
   return name;
+}
+
+/** A number of minutes above 0. */
+export function minutes(text: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new InvalidArgumentError("A number of minutes above 0.");
+  return number;
 }

@@ -3,7 +3,13 @@ import type { Approval } from "../driver/promotion.js";
 import { describeMs } from "../operations/wait.js";
 import { confirm, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
-import { environmentList, environmentName, withChangeOptions, type ChangeOptions } from "./options.js";
+import {
+  environmentList,
+  environmentName,
+  minutes,
+  withChangeOptions,
+  type ChangeOptions,
+} from "./options.js";
 import { describeChanges } from "./render.js";
 import type { Session } from "./session.js";
 
@@ -39,7 +45,7 @@ export function addPromote(program: Command, interrupt: Interrupt): void {
 function withCheckOptions(command: Command): Command {
   return command
     .option("--no-checks", "do not check the environments after `up`")
-    .option("--check-timeout <minutes>", "how long each check may wait", Number, 60);
+    .option("--check-timeout <minutes>", "how long each check may wait", minutes, 60);
 }
 
 async function promote(

@@ -93,8 +93,12 @@ export class ProgressRenderer {
     this.erase();
   }
 
-  private phase({ environment, phase, state, elapsedMs = 0, changes }: PhaseEvent): void {
+  private phase({ environment, phase, state, message = "", elapsedMs = 0, changes }: PhaseEvent): void {
     const label = this.label(environment, phase);
+    if (state === "progress") {
+      this.progress(label, message);
+      return;
+    }
     if (state === "started") {
       this.begin(label);
       // The number of resources an `up` has to touch is what its preview found.
@@ -114,14 +118,17 @@ export class ProgressRenderer {
   private check({ environment, check, state, message = "", elapsedMs = 0 }: CheckEvent): void {
     const label = this.label(environment, check);
     if (state === "started") this.begin(label);
-    else if (state === "progress") {
-      this.detail(message);
-      if (!this.live) this.line(`${label} ... ${message}`);
-    } else {
+    else if (state === "progress") this.progress(label, message);
+    else {
       this.current = undefined;
       const mark = state === "passed" ? this.style.good("ok") : this.style.bad("failed");
       this.line(`${label} ${mark}  ${message}  ${this.style.faint(describeMs(elapsedMs))}`);
     }
+  }
+
+  private progress(label: string, message: string): void {
+    this.detail(message);
+    if (!this.live) this.line(`${label} ... ${message}`);
   }
 
   private begin(label: string): void {

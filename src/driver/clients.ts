@@ -60,7 +60,7 @@ export class EnvironmentClients {
   private need(key: string, variable: string): string {
     const value = this.config[key] ?? this.environment[variable];
     if (typeof value === "string" && value !== "") return value;
-    throw new HeadwaterError("driver/no-connection", `the checks need ${key}`, {
+    throw new HeadwaterError("driver/no-connection", `${key} is not known`, {
       where: `stack ${this.stack}`,
       field: key,
       found: "nothing",

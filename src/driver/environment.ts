@@ -1,6 +1,10 @@
 import type { PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
+import { parseS3Url } from "../operations/landing.js";
+import { reload, type ReloadResult } from "../operations/reload.js";
+import type { WaitOptions } from "../operations/wait.js";
+import { lakehouseOutputs } from "./checks/outputs.js";
 import { EnvironmentClients } from "./clients.js";
 import { Interruption } from "./engine-command.js";
 import { counts } from "./engine-events.js";
@@ -48,6 +52,12 @@ export interface RunOptions extends Pick<
   readonly emit?: (event: NewEvent) => void;
   /** Breaks the lock another operation holds on the stack. Only when its process is known to be gone. */
   readonly unlock?: boolean;
+}
+
+/** How a reload is run. `timeoutMs` counts for stop, start and load each; default: 24 h. */
+export interface ReloadOptions extends Partial<WaitOptions> {
+  /** Starts a run of the ingestion job afterwards. Default: true. */
+  readonly ingest?: boolean;
 }
 
 const MESSAGE = /^headwater: release ([0-9a-f]{64})$/;
@@ -106,6 +116,29 @@ export class Environment {
       if (options.remove === true) await workspace.remove();
     });
     return result;
+  }
+
+  /**
+   * Loads every table of a deployed `cdc-lakehouse` from its source again and marks those whose load is complete; the ingestion
+   * job then closes the keys the load did not bring. The run started for that waits its turn in the job's queue, and closes
+   * nothing twice if a file-arrival trigger has started one as well.
+   * @throws HeadwaterError `driver/output-missing` where nothing of the kind is deployed; as `reload` of src/operations.
+   */
+  async reload({ ingest = true, ...wait }: ReloadOptions = {}): Promise<ReloadResult> {
+    const { outputs } = await this.status();
+    const { replicationConfigArn, incomingUrl, tables, jobId } = lakehouseOutputs(this.stackName, outputs);
+    const clients = await this.clients();
+    return reload(
+      {
+        replications: clients.replications,
+        s3: clients.s3,
+        arn: replicationConfigArn,
+        incoming: parseS3Url(incomingUrl),
+        tables: tables.map(({ source }) => source),
+        ...(ingest ? { ingest: () => clients.jobs.runNow(jobId, {}, wait.signal) } : {}),
+      },
+      { timeoutMs: 86_400_000, ...wait },
+    );
   }
 
   /** What the backend knows of this environment; no cloud is asked. */

@@ -4,7 +4,7 @@ import type { HeadwaterError } from "../model/errors.js";
  * One part of a step. `settings` comes first and covers all environments at once; `approve` only exists where the caller
  * gave a function.
  */
-export type Phase = "settings" | "preview" | "approve" | "up" | "checks" | "destroy";
+export type Phase = "settings" | "preview" | "approve" | "up" | "checks" | "destroy" | "reload";
 
 /** How many resources had which operation: `create`, `update`, `replace`, `delete`, `same`, ... (the engine's words). */
 export type ChangeSummary = Readonly<Record<string, number>>;
@@ -28,9 +28,11 @@ export interface StartedEvent extends Common {
 export interface PhaseEvent extends Common {
   readonly type: "phase";
   readonly phase: Phase;
-  readonly state: "started" | "succeeded" | "failed";
+  readonly state: "started" | "progress" | "succeeded" | "failed";
   /** Milliseconds; with `succeeded` and `failed`. */
   readonly elapsedMs?: number;
+  /** What is waited for; with `progress`. */
+  readonly message?: string;
   /** What was or would be changed; with `succeeded` of preview, up and destroy. */
   readonly changes?: ChangeSummary;
   readonly error?: HeadwaterError;

@@ -9,7 +9,7 @@ export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./che
 export * from "./checks/replication-loaded.js";
 export { EnvironmentClients } from "./clients.js";
 export type { EngineDiagnostic } from "./engine-events.js";
-export { Environment, type EnvironmentStatus, type RunOptions } from "./environment.js";
+export { Environment, type EnvironmentStatus, type ReloadOptions, type RunOptions } from "./environment.js";
 export { EngineError, PendingOperationsError, type PendingOperation } from "./errors.js";
 export type {
   ChangeSummary,
@@ -23,6 +23,7 @@ export type {
   ResourceEvent,
   StartedEvent,
 } from "./events.js";
+export { reload, type ReloadMarker, type ReloadResult, type ReloadTarget } from "../operations/reload.js";
 export type { OperationResult } from "./operation.js";
 export { Platform, type PlatformOptions } from "./platform.js";
 export type {

@@ -4,11 +4,12 @@ import type { Engine } from "../engine/engine.js";
 import { ensureEngine } from "../engine/engine.js";
 import { HeadwaterError } from "../model/errors.js";
 import type { Pipeline } from "../model/pipeline.js";
+import type { ReloadResult } from "../operations/reload.js";
 import { pickByName, type Program } from "../settings/program.js";
 import { EngineCommand } from "./engine-command.js";
-import { Environment, type RunOptions } from "./environment.js";
+import { Environment, type ReloadOptions, type RunOptions } from "./environment.js";
 import { asHeadwaterError } from "./errors.js";
-import type { NewEvent } from "./events.js";
+import type { ChangeSummary, NewEvent } from "./events.js";
 import type { OperationResult } from "./operation.js";
 import { isCancellation, startPromotion, type PromoteOptions, type Promotion } from "./promotion.js";
 import { OperationRecord, readRecords, type PastOperation } from "./record.js";
@@ -140,34 +141,61 @@ export class Platform {
   }
 
   /** Destroys an environment, recorded as a promotion is. */
-  async destroy(
+  destroy(
     name: string,
     options: RunOptions & { readonly pipeline?: string; readonly remove?: boolean } = {},
   ): Promise<OperationResult> {
     const environment = this.environment(name, options.pipeline);
+    return this.recorded(
+      "destroy",
+      environment,
+      options.emit,
+      () => environment.destroy(options),
+      ({ changes }) => ({ changes }),
+    );
+  }
+
+  /** Reloads an environment (see `Environment.reload`), recorded as a promotion is. */
+  reload(
+    name: string,
+    options: ReloadOptions & { readonly pipeline?: string; readonly emit?: RunOptions["emit"] } = {},
+  ): Promise<ReloadResult> {
+    const environment = this.environment(name, options.pipeline);
+    const progress = (message: string): void => {
+      options.progress?.(message);
+      options.emit?.({ type: "phase", phase: "reload", environment: name, state: "progress", message });
+    };
+    return this.recorded("reload", environment, options.emit, () =>
+      environment.reload({ ...options, progress }),
+    );
+  }
+
+  private async recorded<T>(
+    kind: "destroy" | "reload",
+    environment: Environment,
+    show: RunOptions["emit"],
+    run: () => Promise<T>,
+    changesOf: (result: T) => { changes?: ChangeSummary } = () => ({}),
+  ): Promise<T> {
+    const { name } = environment;
     const { pipeline, program } = await environment.settings();
-    const about = {
-      kind: "destroy",
-      program: program.name,
-      pipeline: pipeline.name,
-      through: [name],
-    } as const;
+    const about = { kind, program: program.name, pipeline: pipeline.name, through: [name] };
     const record = await OperationRecord.open(this.home.workFolder, about);
     const started = performance.now();
     const emit = async (event: NewEvent): Promise<void> => {
       await record.note(event);
-      options.emit?.(event);
+      show?.(event);
     };
-    const phase = { type: "phase", phase: "destroy", environment: name } as const;
+    const phase = { type: "phase", phase: kind, environment: name } as const;
     await emit({ ...phase, state: "started" });
     try {
-      const result = await environment.destroy(options);
+      const result = await run();
       const elapsedMs = Math.round(performance.now() - started);
-      await emit({ ...phase, state: "succeeded", elapsedMs, changes: result.changes });
+      await emit({ ...phase, state: "succeeded", elapsedMs, ...changesOf(result) });
       await emit({ type: "done", outcome: "succeeded", elapsedMs });
       return result;
     } catch (caught) {
-      const error = asHeadwaterError(caught, "driver/internal", "destroy failed");
+      const error = asHeadwaterError(caught, "driver/internal", `${kind} failed`);
       const elapsedMs = Math.round(performance.now() - started);
       await emit({ ...phase, state: "failed", elapsedMs, error });
       await emit({ type: "done", outcome: isCancellation(error) ? "cancelled" : "failed", elapsedMs });

@@ -8,7 +8,7 @@ import type { ChangeSummary, NewEvent, Outcome } from "./events.js";
 
 /** The first line of a record. */
 export interface RecordHead {
-  readonly kind: "promotion" | "destroy";
+  readonly kind: "promotion" | "destroy" | "reload";
   readonly id: string;
   /** ISO time. */
   readonly at: string;
@@ -76,7 +76,7 @@ export class OperationRecord {
   note(event: NewEvent): Promise<void> {
     const at = new Date().toISOString();
     const common = { at, ...(event.environment === undefined ? {} : { environment: event.environment }) };
-    if (event.type === "phase") {
+    if (event.type === "phase" && event.state !== "progress") {
       const { phase: name, state, elapsedMs, changes, error } = event;
       const failure = error === undefined ? undefined : { code: error.code, message: error.message };
       return this.write({ kind: "phase", ...common, name, state, elapsedMs, changes, error: failure });

@@ -6,6 +6,11 @@ import type { Pipeline, PipelineTable } from "./pipeline.js";
 export const INCOMING = "incoming";
 /** Where the job moves finished files. Disjoint from {@link INCOMING}: a moved file must never fire the trigger. */
 export const PROCESSED = "processed";
+/**
+ * In a table's incoming folder: the table was loaded again, completely (src/operations/reload.ts). The underscore keeps it
+ * out of what Spark and Headwater list as files of rows.
+ */
+export const RELOAD_MARKER = "_headwater_reload.json";
 /** Managed storage of a catalog made by the stack; neither watched nor shown by a volume. */
 export const MANAGED = "managed";
 

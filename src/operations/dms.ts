@@ -21,6 +21,8 @@ export interface ReplicationState {
   readonly arn: string;
   readonly status: string;
   readonly stopReason?: string;
+  /** When it last stopped, by DMS's clock. */
+  readonly stopped?: Date;
   readonly failureMessages: readonly string[];
 }
 
@@ -30,6 +32,10 @@ export interface TableProgress {
   readonly table: string;
   readonly state: string;
   readonly loadedRows: number;
+  /** When its full load ended, by DMS's clock. */
+  readonly loadEnded?: Date;
+  /** The latest moment DMS tells of the table: its load began or ended, or a change came. */
+  readonly updated?: Date;
   readonly inserts: number;
   readonly updates: number;
   readonly deletes: number;
@@ -39,6 +45,16 @@ export interface TableProgress {
 export interface SourceTable {
   readonly schema: string;
   readonly table: string;
+}
+
+/** How far the full load of some tables is. */
+export interface LoadProgress {
+  readonly loaded: readonly TableProgress[];
+  /** Tables DMS gave up on. */
+  readonly failed: readonly TableProgress[];
+  readonly waiting: readonly SourceTable[];
+  /** Rows so far, over all the tables. */
+  readonly rows: number;
 }
 
 /** States in which a replication does nothing until it is started (AWS provider, `consts.go`; not all are documented). */
@@ -69,6 +85,8 @@ export class Replications {
       arn,
       status: found.Status?.toLowerCase() ?? "unknown",
       ...(found.StopReason === undefined ? {} : { stopReason: found.StopReason }),
+      // The API reference knows both, "the date" and "the timestamp when" the replication was (last) stopped.
+      ...dated("stopped", latest(found.ReplicationStats?.StopDate, found.ReplicationLastStopTime)),
       failureMessages: found.FailureMessages ?? [],
     };
   }
@@ -116,20 +134,32 @@ export class Replications {
     options: WaitOptions,
   ): Promise<TableProgress[]> {
     return waitFor("the full load", options, async () => {
-      const state = await this.require(arn);
-      if (state.status === "failed") throw failed(state);
-      const counted = await this.tables(arn);
-      const wanted = tables.map(({ schema, table }) =>
-        counted.find((entry) => entry.schema === schema && entry.table === table),
-      );
-      for (const entry of wanted) {
-        if (entry !== undefined && TABLE_FAILED.has(entry.state.toLowerCase())) throw loadFailed(arn, entry);
-      }
-      const loaded = wanted.filter((entry) => entry !== undefined && isLoaded(entry));
-      const rows = wanted.reduce((sum, entry) => sum + (entry?.loadedRows ?? 0), 0);
-      if (loaded.length === tables.length) return { done: true, value: loaded as TableProgress[] };
-      return { done: false, seen: `${loaded.length} of ${tables.length} tables loaded, ${rows} rows` };
+      const progress = await this.load(arn, tables);
+      if (progress.failed.length > 0) throw loadFailed(arn, progress.failed);
+      return progress.waiting.length === 0
+        ? { done: true, value: [...progress.loaded] }
+        : { done: false, seen: describeLoad(progress) };
     });
+  }
+
+  /**
+   * One look at the full load of the tables given.
+   * @param after leaves out what DMS counted before that moment: statistics of an earlier load.
+   * @throws HeadwaterError `operations/replication-failed`, also when the replication rests though tables are waited for;
+   * `operations/replication-missing`.
+   */
+  async load(arn: string, tables: readonly SourceTable[], after?: Date): Promise<LoadProgress> {
+    const state = await this.require(arn);
+    if (state.status === "failed") throw failed(state);
+    const counted = new Map((await this.tables(arn)).map((entry) => [nameOf(entry), entry]));
+    const wanted = tables.flatMap((table) => counted.get(nameOf(table)) ?? []);
+    const loaded = wanted.filter((entry) => isLoaded(entry, after));
+    const givenUp = wanted.filter((entry) => isGivenUp(entry, after));
+    const settled = new Set([...loaded, ...givenUp].map(nameOf));
+    const waiting = tables.filter((table) => !settled.has(nameOf(table)));
+    if (waiting.length > 0 && RESTING.has(state.status)) throw failed(state);
+    const rows = wanted.reduce((sum, { loadedRows }) => sum + loadedRows, 0);
+    return { loaded, failed: givenUp, waiting, rows };
   }
 
   /** What DMS counts for each table; empty before the replication has ever run. */
@@ -152,6 +182,8 @@ export class Replications {
           table: entry.TableName ?? "",
           state: entry.TableState ?? "unknown",
           loadedRows: entry.FullLoadRows ?? 0,
+          ...dated("loadEnded", entry.FullLoadEndTime),
+          ...dated("updated", latest(entry.FullLoadStartTime, entry.FullLoadEndTime, entry.LastUpdateTime)),
           inserts: entry.Inserts ?? 0,
           updates: entry.Updates ?? 0,
           deletes: entry.Deletes ?? 0,
@@ -182,7 +214,8 @@ export class Replications {
     });
   }
 
-  private async require(arn: string): Promise<ReplicationState> {
+  /** @throws HeadwaterError `operations/replication-missing` when DMS knows none of that ARN. */
+  async require(arn: string): Promise<ReplicationState> {
     const found = await this.describe(arn);
     if (found !== undefined) return found;
     throw new HeadwaterError("operations/replication-missing", "DMS knows no such replication", {
@@ -201,8 +234,43 @@ export class Replications {
   }
 }
 
-function isLoaded({ state }: TableProgress): boolean {
-  return state.toLowerCase() === "table completed";
+/** A load whose end is not known to be later than `after` does not count: closing rows on its word could not be undone. */
+function isLoaded({ state, loadEnded }: TableProgress, after: Date | undefined): boolean {
+  return (
+    state.toLowerCase() === "table completed" &&
+    (after === undefined || (loadEnded !== undefined && loadEnded > after))
+  );
+}
+
+/** DMS tells no moment of a table that does not exist: it counts. */
+function isGivenUp({ state, updated }: TableProgress, after: Date | undefined): boolean {
+  return (
+    TABLE_FAILED.has(state.toLowerCase()) && (after === undefined || updated === undefined || updated > after)
+  );
+}
+
+/** `1 of 2 tables loaded, 25 rows; waiting for shop.orders`; names no more than three. */
+export function describeLoad({ loaded, failed, waiting, rows }: LoadProgress): string {
+  const names = waiting.slice(0, 3).map(nameOf);
+  return (
+    `${loaded.length} of ${loaded.length + failed.length + waiting.length} tables loaded, ${rows} rows; ` +
+    `waiting for ${names.join(", ")}${waiting.length > names.length ? ", ..." : ""}`
+  );
+}
+
+/** `<schema>.<table>`. */
+export function nameOf({ schema, table }: SourceTable): string {
+  return `${schema}.${table}`;
+}
+
+/** The latest of some moments; undefined where there is none. */
+export function latest(...moments: readonly (Date | undefined)[]): Date | undefined {
+  const known = moments.flatMap((moment) => moment?.getTime() ?? []);
+  return known.length === 0 ? undefined : new Date(Math.max(...known));
+}
+
+function dated<K extends string>(key: K, moment: Date | undefined): { readonly [P in K]?: Date } {
+  return (moment === undefined ? {} : { [key]: moment }) as { [P in K]?: Date };
 }
 
 function failed(state: ReplicationState): HeadwaterError {
@@ -216,11 +284,12 @@ function failed(state: ReplicationState): HeadwaterError {
   });
 }
 
-function loadFailed(arn: string, { schema, table, state }: TableProgress): HeadwaterError {
-  return new HeadwaterError("operations/load-failed", `DMS could not load the table: ${state}`, {
+/** For tables DMS gave up on; names them all. */
+export function loadFailed(arn: string, tables: readonly TableProgress[]): HeadwaterError {
+  return new HeadwaterError("operations/load-failed", "DMS could not load every table", {
     where: arn,
-    field: `${schema}.${table}`,
-    found: state,
+    field: tables.map(nameOf).join(", "),
+    found: tables.map(({ state }) => state).join(", "),
     remedy: "Look whether the table exists and the DMS user may read it, then reload it.",
   });
 }

@@ -1,6 +1,6 @@
 import { ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import { HeadwaterError } from "../model/errors.js";
-import type { SourceTable } from "./dms.js";
+import { nameOf, type SourceTable } from "./dms.js";
 import { waitFor, type WaitOptions } from "./wait.js";
 
 /** A file below the landing zone or the processed root. */
@@ -34,7 +34,10 @@ export function parseS3Url(url: string): S3Folder {
   return { bucket: match[1], prefix: prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/` };
 }
 
-/** Every file below the folder, in key order; folder markers (keys ending in `/`) are left out. */
+/**
+ * Every file below the folder, in key order. Left out: folder markers (keys ending in `/`) and what begins with `_`, which
+ * is no data ({@link RELOAD_MARKER}).
+ */
 export async function listFiles(client: S3Client, { bucket, prefix }: S3Folder): Promise<LandedFile[]> {
   const files: LandedFile[] = [];
   let token: string | undefined;
@@ -42,24 +45,28 @@ export async function listFiles(client: S3Client, { bucket, prefix }: S3Folder):
     const page = await client
       .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token }))
       .catch((error: unknown) => {
-        throw new HeadwaterError(
-          "operations/s3",
-          "the files could not be listed",
-          {
-            where: `s3://${bucket}/${prefix}`,
-            found: `${(error as Error).name}: ${(error as Error).message}`,
-          },
-          { cause: error },
-        );
+        throw s3Error("the files could not be listed", `s3://${bucket}/${prefix}`, error);
       });
     for (const { Key: key, Size: bytes = 0, LastModified: modified = new Date(0) } of page.Contents ?? []) {
       if (key === undefined || key.endsWith("/")) continue;
       const name = key.slice(key.lastIndexOf("/") + 1);
+      if (name.startsWith("_")) continue;
       files.push({ key, bytes, modified, kind: /^LOAD[0-9A-F]+\./i.test(name) ? "load" : "change" });
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);
   return files;
+}
+
+/** S3's own error, as ours. */
+export function s3Error(summary: string, where: string, error: unknown): HeadwaterError {
+  const { name, message } = error as Error;
+  return new HeadwaterError(
+    "operations/s3",
+    summary,
+    { where, found: `${name}: ${message}` },
+    { cause: error },
+  );
 }
 
 /** A table's folder below a root: `<root><schema>/<table>/`, as DMS lays it out. */
@@ -90,7 +97,7 @@ export async function awaitFiles(
     if (missing.length === 0) return { done: true, value: found };
     return {
       done: false,
-      seen: `no files yet of ${missing.map(({ schema, table }) => `${schema}.${table}`).join(", ")}`,
+      seen: `no files yet of ${missing.map(nameOf).join(", ")}`,
     };
   });
 }

@@ -8,7 +8,7 @@ export interface TableOutput {
   readonly history: string;
 }
 
-/** The outputs of `cdc-lakehouse` that checks read. */
+/** The outputs of `cdc-lakehouse` that checks and reloads read. */
 export interface LakehouseOutputs {
   readonly bucket: string;
   readonly incomingUrl: string;
@@ -23,7 +23,7 @@ export interface LakehouseOutputs {
 const TEXTS = ["bucket", "incomingUrl", "processedUrl", "replicationConfigArn", "catalog", "schema"] as const;
 
 /**
- * Reads the outputs the checks need.
+ * Reads the outputs that checks and reloads need.
  * @throws HeadwaterError `driver/output-missing` naming the first that is absent or of another type.
  */
 export function lakehouseOutputs(
@@ -39,10 +39,12 @@ export function lakehouseOutputs(
 }
 
 function missing(stack: string, output: string, found: unknown): HeadwaterError {
-  return new HeadwaterError("driver/output-missing", "the stack lacks an output the check needs", {
+  return new HeadwaterError("driver/output-missing", "the stack lacks an output that is needed", {
     where: `stack ${stack}`,
     field: output,
     found: found ?? "nothing",
-    remedy: "These checks belong to the program cdc-lakehouse: give other programs checks of their own.",
+    remedy:
+      "Stacks of the program cdc-lakehouse have it once they are deployed (`headwater up`); other programs need checks of " +
+      "their own and cannot be reloaded.",
   });
 }

@@ -32,7 +32,9 @@
  *   "Table error"; the others go on. ReloadReplicationTables or reload-target starts it afresh;
  * - an added column is in the next files and counts as a DDL; a table made while a replication runs joins it at the
  *   next start, when resuming loads tables that are not loaded;
- * - reload-target makes a new slot; ReloadReplicationTables lets changes wait at the source while it loads;
+ * - reload-target makes a new slot, starts the task anew (load rows carry that start) and counts every table from nothing;
+ *   StopDate and ReplicationLastStopTime tell the last end, also of a failure, and stay while it runs again;
+ * - ReloadReplicationTables lets changes wait at the source while it loads;
  * - a replication that loses its source or S3 tries again every RecoverableErrorInterval, without end by default;
  * - of ErrorBehavior only RecoverableErrorCount and -Interval count; a table with an error is always suspended;
  * - CompressionType none writes uncompressed pages; EncodingType, page sizes and ParquetVersion change nothing.

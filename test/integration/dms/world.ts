@@ -201,6 +201,7 @@ export class World {
       new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }),
     );
     const files = Contents.map(async ({ Key = "" }): Promise<StoredFile[]> => {
+      if (!Key.endsWith(".parquet")) return [];
       const bytes = await this.read(bucket, Key);
       if (bytes === undefined) return [];
       const file = bytes.slice().buffer;

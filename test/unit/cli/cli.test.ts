@@ -46,7 +46,7 @@ describe("the command line", function () {
   it("tells what there is, with exit codes", async () => {
     const { code, stdout } = await headwater("--help");
     expect(code).to.equal(0);
-    for (const command of ["preview", "up", "promote", "destroy", "status", "sandbox"])
+    for (const command of ["preview", "up", "promote", "reload", "destroy", "status", "sandbox"])
       expect(stdout).to.contain(command);
     expect(stdout).to.contain("Exit codes");
     expect((await headwater("promote", "--help")).stdout).to.contain("--through dev,staging,prod");
@@ -61,6 +61,9 @@ describe("the command line", function () {
     "several environments for up": [["up", "-e", "dev,prod"], "Only one environment"],
     "a pipeline that is not there": [["status", "--pipeline", "nosuch"], "headwater:pipeline"],
     "a change nobody can agree to": [["up", "-e", "dev"], "nobody is there to be asked"],
+    "a reload nobody can agree to": [["reload", "-e", "dev"], "nobody is there to be asked"],
+    "several environments for reload": [["reload", "-e", "dev,prod"], "Only one environment"],
+    "a time of nothing": [["reload", "-e", "dev", "--timeout", "soon"], "A number of minutes"],
     "a port of nothing": [["sandbox", "--port", "nosuch=1"], "--port"],
     "a sandbox that is not up": [["sandbox", "status", "--work-folder", "/nonexistent"], "no sandbox is up"],
   };
@@ -178,6 +181,16 @@ describe("the command line", function () {
         message: "4 files",
         elapsedMs: 300,
       },
+      { type: "phase", at, environment: "dev", phase: "reload", state: "started" },
+      {
+        type: "phase",
+        at,
+        environment: "dev",
+        phase: "reload",
+        state: "progress",
+        message: "1 of 2 tables loaded",
+      },
+      { type: "phase", at, environment: "dev", phase: "reload", state: "succeeded", elapsedMs: 700 },
       { type: "done", at, outcome: "succeeded", elapsedMs: 4000 },
     ];
 
@@ -201,6 +214,8 @@ describe("the command line", function () {
         "dev up ok 2 create 2 s",
         "dev files-landed ... no files yet",
         "dev files-landed ok 4 files 300 ms",
+        "dev reload ... 1 of 2 tables loaded",
+        "dev reload ok 700 ms",
         "succeeded after 4 s",
         "",
       ]);

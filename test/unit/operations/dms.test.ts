@@ -170,9 +170,9 @@ describe("Replications", () => {
       ["orders", 0],
     ]);
     expect(told).to.deep.equal([
-      "0 of 2 tables loaded, 0 rows",
-      "0 of 2 tables loaded, 10 rows",
-      "1 of 2 tables loaded, 25 rows",
+      "0 of 2 tables loaded, 0 rows; waiting for shop.customers, shop.orders",
+      "0 of 2 tables loaded, 10 rows; waiting for shop.customers, shop.orders",
+      "1 of 2 tables loaded, 25 rows; waiting for shop.orders",
     ]);
   });
 

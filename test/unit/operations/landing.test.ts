@@ -37,11 +37,11 @@ describe("the landing zone", () => {
     expect(folder).to.deep.equal({ bucket: "b", prefix: "incoming/shop/orders/" });
   });
 
-  it("lists every page, tells load from change, and leaves folder markers out", async () => {
+  it("lists every page, tells load from change, and leaves out what holds no rows", async () => {
     const client = await s3((url) =>
       url.searchParams.get("continuation-token") === "next"
         ? listing(["p/20261122-184510123.parquet"])
-        : listing(["p/", "p/LOAD0000000A.parquet"], "next"),
+        : listing(["p/", "p/_headwater_reload.json", "p/LOAD0000000A.parquet"], "next"),
     );
     const files = await listFiles(client, { bucket: "b", prefix: "p/" });
     expect(files.map(({ key, kind, bytes }) => [key, kind, bytes])).to.deep.equal([
