@@ -129,6 +129,8 @@ class Batch:
 
     def _close_by_reload(self, marker: File, outcome: Outcome) -> None:
         """Closes what a reload did not bring, if the log holds all that it did bring; else the marker waits for the rest."""
+        if not self.files.exists(marker.path):
+            return  # taken away by the next reload
         try:
             reload = parse_marker(self.files.read(marker.path), marker.path, self.spec)
         except HeadwaterError as error:

@@ -24,9 +24,11 @@ MARKER = "_headwater_reload.json"
 
 @dataclass(frozen=True)
 class Reload:
-    """`after`: the load began later than this, in microseconds since 1970. `rows`: how many DMS loaded."""
+    """The load began later than `after` and not later than `until`, in microseconds since 1970. `rows`: how many DMS
+    loaded."""
 
     after: int
+    until: int
     rows: int
 
 
@@ -39,8 +41,10 @@ def parse_marker(content: str, where: str, spec: Spec) -> Reload:
     fields.take("version", int, 1)
     fields.take("table", str, spec.table.source)
     fields.take("markedAt", str)
-    after = micros(parse_moment(fields.take("after", str), f"{where}: after"))
-    return fields.done(Reload(after, fields.take("rows", int)))
+    after, until = (
+        micros(parse_moment(fields.take(name, str), f"{where}: {name}")) for name in ("after", "until")
+    )
+    return fields.done(Reload(after, until, fields.take("rows", int)))
 
 
 def moment_of(spark: SparkSession, spec: Spec, reload: Reload) -> tuple[int | None, int]:
@@ -49,6 +53,7 @@ def moment_of(spark: SparkSession, spec: Spec, reload: Reload) -> tuple[int | No
     found = spark.sql(
         f"SELECT unix_micros({TIME}) AS at, count(DISTINCT {listed(spec.keys)}) AS rows FROM {spec.log}"
         f" WHERE {LOAD} AND {OP} <> 'D' AND {TIME} > timestamp_micros({reload.after})"
+        f" AND {TIME} <= timestamp_micros({reload.until})"
         f" GROUP BY {TIME} ORDER BY {TIME} DESC LIMIT 1"
     ).collect()
     if found:

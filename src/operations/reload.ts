@@ -37,6 +37,9 @@ export interface ReloadMarker {
   readonly table: string;
   /** Load rows with a later commit time come from this load, by DMS's clock. */
   readonly after: string;
+  /** ... unless they are later than this: then they come from one that was begun since. A second after the load's end, as
+   * DMS may tell whole seconds only. */
+  readonly until: string;
   /** Rows of this load, as DMS counted them: the log holds all of it once it holds as many of its keys. */
   readonly rows: number;
   readonly markedAt: string;
@@ -109,6 +112,7 @@ async function mark(s3: S3Client, incoming: S3Folder, table: TableProgress, afte
     version: 1,
     table: nameOf(table),
     after: after.toISOString(),
+    until: new Date((table.loadEnded ?? new Date()).getTime() + 1000).toISOString(),
     rows: table.loadedRows,
     markedAt: new Date().toISOString(),
   };

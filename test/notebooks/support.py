@@ -154,7 +154,8 @@ def write_changes(
 def mark(lake: Lake, seconds: float, rows: int, table: str = "customers") -> None:
     """Marks a reload that began at the moment as complete, as `headwater reload` does."""
     content = {
-        "version": 1, "table": f"shop.{table}", "after": at(seconds - 0.5).isoformat(), "rows": rows,
+        "version": 1, "table": f"shop.{table}", "after": at(seconds - 0.5).isoformat(),
+        "until": at(seconds + 30).isoformat(), "rows": rows,
         "markedAt": at(seconds + 60).isoformat(),
     }  # fmt: skip
     (lake.incoming(table) / "_headwater_reload.json").write_text(json.dumps(content))

@@ -110,7 +110,8 @@ describe("DMS service: a reload", function () {
     for (const table of ["customers", "orders"]) {
       const [moment = "", ...others] = await loadMoments(replication, table);
       expect(others).to.deep.equal([]);
-      expect(moment > (again[`incoming/again/${table}/_headwater_reload.json`]?.after ?? "~")).to.equal(true);
+      const marker = again[`incoming/again/${table}/_headwater_reload.json`];
+      expect(moment > (marker?.after ?? "~") && moment <= (marker?.until ?? "")).to.equal(true);
     }
     const { ReplicationStats: stats } = await replication.describe();
     expect(stats?.FreshStartDate?.getTime()).to.be.greaterThan(stats?.StopDate?.getTime() ?? Infinity);

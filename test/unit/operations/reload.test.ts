@@ -108,7 +108,8 @@ describe("reload", () => {
   const markers = (): Record<string, Partial<ReloadMarker>> =>
     Object.fromEntries(
       [...objects].map(([key, text]) => {
-        const { markedAt, ...marker } = JSON.parse(text) as ReloadMarker;
+        const { markedAt, until, ...marker } = JSON.parse(text) as ReloadMarker;
+        expect(Date.parse(until)).to.be.greaterThan(Date.parse(marker.after));
         expect(Date.parse(markedAt)).to.be.greaterThan(STOP - 1e12);
         return [key, marker];
       }),
