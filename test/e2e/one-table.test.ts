@@ -3,7 +3,7 @@ import { canonicalTime } from "../../demo/proof/canonical.js";
 import { describeDifference } from "../../demo/proof/compare.js";
 import type { LoadWindow } from "../../demo/proof/checks.js";
 import { prove, type Proof } from "../../demo/proof/prove.js";
-import type { Connection } from "../../demo/source/connection.js";
+import { withConnection, type Connection } from "../../demo/source/connection.js";
 import { runWorkload, type WorkloadResult } from "../../demo/source/run-workload.js";
 import { shopWorkload } from "../../demo/source/scenarios.js";
 import { createSource } from "../../demo/source/source.js";
@@ -14,6 +14,7 @@ import { dmsClient, s3Client } from "../../src/operations/aws.js";
 import { Replications } from "../../src/operations/dms.js";
 import { hasEnded, hasSucceeded, Jobs } from "../../src/operations/jobs.js";
 import { listFiles } from "../../src/operations/landing.js";
+import { reload } from "../../src/operations/reload.js";
 import { findWarehouse, Statements, type StatementResult } from "../../src/operations/statements.js";
 import { waitFor } from "../../src/operations/wait.js";
 import { WorkspaceClient } from "../../src/operations/workspace-client.js";
@@ -145,6 +146,46 @@ for (const clockScale of [60, 1])
       ]);
       for (const { comparison } of verdicts) expect(comparison.expected).to.be.greaterThan(400);
     });
+
+    if (clockScale === 1)
+      it("loads the table again after a loss of the source's log: rows that went unseen are closed", async () => {
+        await replications.stop(built.replicationConfigArn, wait);
+        const gone = await withConnection(source, async (client) => {
+          await client.query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+          const { rows } = await client.query<{ id: string }>(
+            "DELETE FROM shop.customers WHERE id IN (SELECT id FROM shop.customers ORDER BY id LIMIT 3) RETURNING id",
+          );
+          return rows.map(({ id }) => Number(id)).sort((a, b) => a - b);
+        });
+        const began = Date.now();
+        const { after, tables } = await reload(
+          {
+            ...{ replications, s3: site.s3, arn: built.replicationConfigArn },
+            incoming: { bucket: site.bucket, prefix: "incoming/" },
+            tables: [{ schema: "shop", table: "customers" }],
+            ingest: () => jobs.runNow(built.jobId),
+          },
+          wait,
+        );
+        expect(after.getTime()).to.be.lessThan(began);
+        await waitFor("the marker to be taken", wait, async () => {
+          await ingested();
+          const taken =
+            "SELECT count(*) FROM by_hand.shop.headwater_files WHERE file = '_headwater_reload.json'";
+          const [[count]] = (await sql(taken)).rows as [[string]];
+          return count === "1" ? { done: true, value: undefined } : { done: false, seen: "not yet" };
+        });
+        const closed = await sql(
+          `SELECT DISTINCT id FROM by_hand.shop.customers WHERE end_date >= TIMESTAMP '${instant(after.getTime())}'
+           AND id NOT IN (SELECT id FROM by_hand.shop.customers_current) ORDER BY id`,
+        );
+        expect(closed.rows.map(([id]) => Number(id))).to.deep.equal(gone);
+        expect(failures(await proof())).not.to.include("current");
+        const [[counted]] = (await sql("SELECT count(*) FROM by_hand.shop.customers_current")).rows as [
+          [string],
+        ];
+        expect(Number(counted)).to.equal(tables[0]?.loadedRows);
+      });
 
     if (clockScale !== 1)
       it("sees what is broken in the history itself: a boundary one microsecond off, a version dropped, doubled, left open", async () => {
