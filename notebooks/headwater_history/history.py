@@ -139,7 +139,9 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     keys = listed(spec.keys)
     rest = [name for name in columns if name not in spec.keys]
     image = " OR ".join(f"next.v.{q(name)} IS NOT NULL" for name in rest) or "false"
-    place, what = "named_struct('at', at, 'load', load, 'seq', seq)", "named_struct('op', op, 'v', v)"
+    # Only a delete's values are asked for ahead, and beside only whether they are the same: rows stay small.
+    told = "".join(f", v.{q(name)} IS NULL, v.{q(name)}" for name in rest)
+    place, what = "named_struct('at', at, 'load', load, 'seq', seq)", f"xxhash64(op{told})"
     beside = f"named_struct('form', form, 'place', {place}, 'what', {what})"
     window = f"WINDOW w AS (PARTITION BY {keys} ORDER BY {_ORDER})"
     gone = f"max(if(changed AND state IS NULL, at, NULL)) OVER (PARTITION BY {keys})"
@@ -170,7 +172,7 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
             FROM (
               SELECT *, lead(at) OVER w AS next_at,
                 lead({beside}) OVER w AS behind, lag({beside}) OVER w AS ahead,
-                lead(if(form = {_EVENT}, named_struct('op', if(load, 'load', op), 'v', v), NULL))
+                lead(if(form = {_EVENT}, named_struct('op', if(load, 'load', op), 'v', if(op = 'D', v, NULL)), NULL))
                   IGNORE NULLS OVER w AS next
               FROM ({_facts_sql(rows, spec, columns)}) {window}
             ))
@@ -262,15 +264,15 @@ def remembered_sql(spec: Spec, columns: Iterable[str], run: str, horizon: int) -
 def touching_rows_sql(spec: Spec, columns: Iterable[str], late: bool) -> str:
     """All rows of the log from which the keys that `recent` and `tail` speak of are derived: what came in order changes
     nothing that has ended. With `late`, also all that is known of the keys with late events."""
+    came = parts(TAIL, LATE) if late else parts(TAIL)
     fresh = parts(RECENT, TAIL, LATE) if late else parts(RECENT, TAIL)
     keys, names = listed(spec.keys), [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
-    hidden = (
-        f"""SELECT {keys} FROM {spec.log} WHERE {fresh} GROUP BY {keys} HAVING NOT bool_or({parts(RECENT)})"""
-    )
     told = f"""
       SELECT {listed(names)} FROM {spec.log} WHERE {fresh}
       UNION ALL
-      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN ({hidden}) k ON {matched(spec.keys, "b", "k")}
+      SELECT {listed(names, "b.")} FROM {spec.log} b
+      LEFT SEMI JOIN (SELECT {keys} FROM {spec.log} WHERE {came}) k ON {matched(spec.keys, "b", "k")}
+      LEFT ANTI JOIN (SELECT {keys} FROM {spec.log} WHERE {parts(RECENT)}) r ON {matched(spec.keys, "b", "r")}
       WHERE b.{parts(BASE)}"""
     if late:
         told += f"""

@@ -37,7 +37,8 @@ def open_files(spark: SparkSession, files: list[File], columns: Columns, spec: S
     paths = [file.path for file in files]
     where = f"{spec.table.incoming}/{files[0].relative}" if len(files) == 1 else spec.table.incoming
     try:
-        rows = spark.read.option("mergeSchema", "true").parquet(*paths)
+        # Merging the schemas is a job of its own.
+        rows = spark.read.option("mergeSchema", len(files) > 1).parquet(*paths)
         return [Source(where, shape_of(rows.schema, columns, spec.keys, where), rows)]
     except HeadwaterError:
         if len(files) == 1:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
 
 from . import views
-from .names import LOG_COLUMNS, PARTITIONED_BY, Spec, q, text
+from .names import END, LOG_COLUMNS, PARTITIONED_BY, START, TIME, Spec, q, text
 from .schema import needs_ntz_feature
 
 Columns = dict[str, DataType]
@@ -97,8 +97,12 @@ def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
     )
 
 
-# A late event takes the rows of its key out of files of many others: these are marked, and not written anew.
-_LOG_PROPERTIES = {"delta.enableDeletionVectors": "true"}
+# A late event takes the rows of its key out of files of many others: these are marked, and not written anew. Statistics
+# are kept of times only, by which reads can skip files: those of every column cost a sixth of a write.
+_LOG_PROPERTIES = {
+    "delta.enableDeletionVectors": "true",
+    "delta.dataSkippingStatsColumns": f"{TIME},{START},{END}",
+}
 
 
 def name_mapping(columns: Iterable[str]) -> dict[str, str]:
