@@ -12,6 +12,8 @@ from .errors import HeadwaterError
 
 HISTORY_COLUMNS = ("paper", "autoCdc")
 TLS_MODES = ("require", "disable", "verify-full")
+EXPORT_KINDS = ("postgresql", "mysql", "mariadb", "sqlserver")
+EXPORT_MODES = ("upsert", "replace", "changes")
 T = TypeVar("T")
 
 
@@ -38,8 +40,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Export:
-    """A PostgreSQL to push snapshots into. Holds the secrets' names, never their values."""
+    """A database to push current rows into. Holds the secrets' names, never their values."""
 
+    kind: str
+    mode: str
+    deletes: str
     host: str
     port: int
     database: str
@@ -49,6 +54,10 @@ class Export:
     user_key: str
     password_key: str
     num_connections: int
+
+    @property
+    def place(self) -> str:
+        return f"{self.kind}://{self.host}:{self.port}/{self.database}"
 
 
 @dataclass(frozen=True)
@@ -139,8 +148,10 @@ def _table(entry: _Object) -> Table:
 
 
 def _export(entry: _Object) -> Export:
-    entry.take("kind", str, "postgresql")
     result = Export(
+        kind=entry.take("kind", str, *EXPORT_KINDS),
+        mode=entry.take("mode", str, *EXPORT_MODES),
+        deletes=entry.take("deletes", str, "delete", "keep"),
         host=entry.take("host", str),
         port=entry.take("port", int),
         database=entry.take("database", str),
@@ -153,6 +164,14 @@ def _export(entry: _Object) -> Export:
     )
     if result.num_connections < 1:
         raise entry.fail("numConnections", "is too small", result.num_connections, "1 or more")
+    if result.mode == "replace" and result.deletes == "keep":
+        raise entry.fail(
+            "deletes", "contradicts the mode replace, which leaves nothing of the old table", "keep", "delete"
+        )
+    if result.kind in ("mysql", "mariadb") and result.schema != result.database:
+        raise entry.fail(
+            "schema", f"must be the database: {result.kind} has no schemas", result.schema, result.database
+        )
     return entry.done(result)
 
 

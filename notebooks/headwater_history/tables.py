@@ -33,6 +33,8 @@ QUARANTINE = {
     "table": "STRING", "reason": "STRING", "file": "STRING", "payload": "STRING", "run_id": "STRING",
     "recorded_at": "TIMESTAMP",
 }  # fmt: skip
+# The export reads which keys events have come for: see `changes`.
+FEED = {"delta.enableChangeDataFeed": "true"}
 # Tables worked on at once, in threads over one session.
 PARALLEL = 4
 CONTROL = {"headwater_files": FILES, "headwater_runs": RUNS, "headwater_quarantine": QUARANTINE}
@@ -83,7 +85,7 @@ def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS {spec.log} ({body}) USING DELTA PARTITIONED BY ({', '.join(PARTITIONED_BY)})"
         f" COMMENT {text(f'Change events of {spec.table.source}')}"
-        f"{properties(name_mapping(names))}"
+        f"{properties(name_mapping(names) | FEED)}"
     )
 
 

@@ -18,6 +18,8 @@ sys.path[:0] = [str(HERE.parent.parent / "notebooks"), str(HERE)]
 
 from pyspark.sql import SparkSession
 
+from exporting import EXPORTER
+from postgres_server import Server, running
 from support import Lake
 
 
@@ -79,3 +81,17 @@ def make_lake(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Lak
     yield make
     for lake in made:
         spark.sql(f"DROP SCHEMA spark_catalog.{lake.schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running(free_port()) as target:
+        yield target
+
+
+@pytest.fixture
+def shop(server: Server) -> Iterator[Server]:
+    """The target's schema `shop`, empty, in which the export's user may create and no more."""
+    server.execute("DROP SCHEMA IF EXISTS shop CASCADE")
+    server.execute(f"CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO {EXPORTER}")
+    yield server
