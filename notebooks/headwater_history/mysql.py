@@ -81,10 +81,11 @@ class MySql(Target):
             tls = ssl.create_default_context()
             if export.tls == "require":
                 tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        # As bytes, since the driver would take a text's characters for Latin-1.
         return pymysql.connect(
             host=export.host, port=export.port, database=export.database, user=credentials.user,
-            password=credentials.password, connect_timeout=CONNECT_SECONDS, charset="utf8mb4", program_name=application,
-            ssl=tls, ssl_disabled=tls is None, init_command=_SESSION,
+            password=credentials.password.encode(), connect_timeout=CONNECT_SECONDS, charset="utf8mb4",
+            program_name=application, ssl=tls, ssl_disabled=tls is None, init_command=_SESSION,
         )  # fmt: skip
 
     @staticmethod

