@@ -5,17 +5,20 @@ from __future__ import annotations
 import traceback
 from typing import Any, Protocol
 
+import pyarrow as pa
 import pytest
 
 from headwater_history import tables
 from headwater_history.export import ExportFailed, export
 from headwater_history.names import PLAIN, spec_of
+from headwater_history.run import apply
 from headwater_history.wanted import Credentials
-from support import Lake
+from support import Lake, change, write_changes
 
 PASSWORD = "corrért hörse's \\battery"  # whatever breaks where texts are put together
 EXPORTER = "exporter"
 LOGIN = Credentials(EXPORTER, PASSWORD)
+_TYPES = {"id": pa.int64(), "line": pa.string(), "name": pa.string()}
 
 
 class Server(Protocol):
@@ -46,8 +49,9 @@ def hold(lake: Lake, table: str, rows: str) -> None:
     spec = spec_of(lake.pipeline(), next(each for each in lake.pipeline().tables if each.name == table))
     event = "'run' AS __run, 'I' AS __op, timestamp'2020-01-01' AS __commit_time, '' AS __change_seq, true AS __load"
     ended = "CAST(timestamp'2021-01-01' AS TIMESTAMP) AS __end, 'file' AS __file"
+    lake.spark.sql(f"DROP TABLE IF EXISTS {spec.log}")
     lake.spark.sql(
-        f"CREATE OR REPLACE TABLE {spec.log} USING DELTA PARTITIONED BY (__part, __run)"
+        f"CREATE TABLE {spec.log} USING DELTA PARTITIONED BY (__part, __run)"
         " TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS"
         f" WITH now AS ({rows})"
         f" SELECT 'base' AS __part, {event}, timestamp'2021-01-01' AS __start, CAST(NULL AS TIMESTAMP) AS __end,"
@@ -55,6 +59,18 @@ def hold(lake: Lake, table: str, rows: str) -> None:
         f" UNION ALL SELECT 'closed' AS __part, {event}, timestamp'2020-01-01' AS __start, {ended}, * FROM now"
     )
     tables.make_views(lake.spark, spec, tables.stored_columns(lake.spark, spec), PLAIN)
+
+
+def bring(lake: Lake, number: int, *events: dict[str, Any], fold: str = "auto") -> None:
+    """A file of captured changes, applied; the first is the load."""
+    name = "LOAD00000001" if number == 0 else f"20260301-1201{number:05}"
+    if events:
+        write_changes(lake.incoming() / f"{name}.parquet", list(events), _TYPES)
+    apply(lake.spark, lake.files, lake.pipeline(), ask=fold)
+
+
+def row(op: str, second: int, key: int, line: str, name: str | None = None) -> dict[str, Any]:
+    return change(op, second, second or None, id=key, line=line, name=name)
 
 
 def push(lake: Lake, server: Server, **changes: Any) -> dict[str, tuple[int, int, int]]:

@@ -5,30 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from exporting import EXPORTER, Server, failure, hold, push, tell
+from exporting import EXPORTER, Server, bring, failure, hold, push, row, tell
 from headwater_history.export import KINDS
-from headwater_history.run import apply
 from postgres_server import Server as PostgreSql
-from support import Lake, change, write_changes
+from support import Lake
 
 Make = Callable[..., Lake]
-TYPES = {"id": pa.int64(), "line": pa.string(), "name": pa.string()}
 SHOWN = "SELECT id, line, name FROM shop.customers ORDER BY id, line"
-
-
-def bring(lake: Lake, number: int, *events: dict[str, Any], fold: str = "auto") -> None:
-    """A file of captured changes, applied; the first is the load."""
-    name = "LOAD00000001" if number == 0 else f"20260301-1201{number:05}"
-    if events:
-        write_changes(lake.incoming() / f"{name}.parquet", list(events), TYPES)
-    apply(lake.spark, lake.files, lake.pipeline(), ask=fold)
-
-
-def row(op: str, second: int, key: int, line: str, name: str | None = None) -> dict[str, Any]:
-    return change(op, second, second or None, id=key, line=line, name=name)
 
 
 def told(lake: Lake, database: Server, **changes: Any) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """Files of a Maven repository, each checked against its SHA-256.
 
-HEADWATER_MAVEN_URL names another repository than Maven Central; proxies and certificates come from the usual variables
-(https_proxy, SSL_CERT_FILE).
+HEADWATER_MAVEN_URL names another repository than Maven Central; proxies and certificates come from the
+usual variables (https_proxy, SSL_CERT_FILE).
 """
 
 from __future__ import annotations
