@@ -246,15 +246,18 @@ class Target(ABC):
     def make_new(self) -> None:
         self.run(f"CREATE TABLE {self.into} ({self.body(key=False)})")
 
+    def shape(self, changes: bool) -> dict[str, DataType]:
+        """The columns that are filled in."""
+        return self.columns | {GONE: BooleanType()} if changes else self.columns
+
     def texts(self, changes: bool) -> str:
         """A Spark expression for a row's text, NULL where the database cannot store the row."""
-        values = [self.value(kind, name) for name, kind in self.columns.items()]
-        line = self.line([*values, self.value(BooleanType(), GONE)] if changes else values)
+        line = self.line(self.value(kind, name) for name, kind in self.shape(changes).items())
         bad = " OR ".join(refusal.condition for refusal in self.refusals())
         return f"CASE WHEN {bad} THEN NULL ELSE {line} END" if bad else line
 
     def fill(self, chunks: Iterable[Chunk], changes: bool) -> int:
-        return self.insert(chunks, [*self.columns, GONE] if changes else list(self.columns))
+        return self.insert(chunks, list(self.shape(changes)))
 
     def finish(self, changes: bool, rows: int) -> tuple[int, int]:
         """Brings the table in line with the rows that were filled in. Returns rows written and rows deleted."""
