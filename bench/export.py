@@ -12,6 +12,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import warnings
 from itertools import islice
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="headwater-bench-"))
     try:
+        warnings.filterwarnings("ignore", "Failed to set")  # what a server takes at its start only, and has by then
         bench = Bench(options.rows, folder, connect=True)  # as a notebook on serverless compute has it
         with running(free_port()) as server:
             server.execute(f"CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO {EXPORTER}")
