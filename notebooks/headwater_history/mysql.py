@@ -8,22 +8,8 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from pyspark.sql.types import (
-    BinaryType,
-    BooleanType,
-    ByteType,
-    DataType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    ShortType,
-    StringType,
-    TimestampNTZType,
-    TimestampType,
-)
+from pyspark.sql import types as T
+from pyspark.sql.types import BinaryType, BooleanType, DataType, StringType
 
 from .config import Export
 from .errors import HeadwaterError
@@ -34,18 +20,18 @@ from .wanted import CONNECT_SECONDS, Credentials, Found, Refusal, q, text, unquo
 
 # As information_schema spells them, widths of integers aside. A column of the type timestamp ends in 2038.
 _TYPES: dict[type[DataType], str] = {
-    BinaryType: "longblob",
-    BooleanType: "tinyint",
-    ByteType: "smallint",
-    DateType: "date",
-    DecimalType: "decimal",
-    DoubleType: "double",
-    FloatType: "float",
-    IntegerType: "int",
-    LongType: "bigint",
-    ShortType: "smallint",
-    TimestampNTZType: "datetime(6)",
-    TimestampType: "datetime(6)",
+    T.BinaryType: "longblob",
+    T.BooleanType: "tinyint",
+    T.ByteType: "smallint",
+    T.DateType: "date",
+    T.DecimalType: "decimal",
+    T.DoubleType: "double",
+    T.FloatType: "float",
+    T.IntegerType: "int",
+    T.LongType: "bigint",
+    T.ShortType: "smallint",
+    T.TimestampNTZType: "datetime(6)",
+    T.TimestampType: "datetime(6)",
 }
 # Sessions take SQL's own quotes, and refuse what they would cut off otherwise.
 _SESSION = (

@@ -6,22 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from pyspark.sql.types import (
-    BinaryType,
-    BooleanType,
-    ByteType,
-    DataType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    ShortType,
-    StringType,
-    TimestampNTZType,
-    TimestampType,
-)
+from pyspark.sql import types as T
+from pyspark.sql.types import BinaryType, DataType, StringType
 
 from .changes import GONE
 from .config import Export
@@ -32,19 +18,19 @@ from .wanted import CONNECT_SECONDS, Credentials, Found, Refusal, q, text
 
 # As format_type() spells them, so that they compare with what a table has.
 _TYPES: dict[type[DataType], str] = {
-    BinaryType: "bytea",
-    BooleanType: "boolean",
-    ByteType: "smallint",
-    DateType: "date",
-    DecimalType: "numeric",
-    DoubleType: "double precision",
-    FloatType: "real",
-    IntegerType: "integer",
-    LongType: "bigint",
-    ShortType: "smallint",
-    StringType: "text",
-    TimestampNTZType: "timestamp without time zone",
-    TimestampType: "timestamp with time zone",
+    T.BinaryType: "bytea",
+    T.BooleanType: "boolean",
+    T.ByteType: "smallint",
+    T.DateType: "date",
+    T.DecimalType: "numeric",
+    T.DoubleType: "double precision",
+    T.FloatType: "real",
+    T.IntegerType: "integer",
+    T.LongType: "bigint",
+    T.ShortType: "smallint",
+    T.StringType: "text",
+    T.TimestampNTZType: "timestamp without time zone",
+    T.TimestampType: "timestamp with time zone",
 }
 
 

@@ -9,22 +9,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-from pyspark.sql.types import (
-    BinaryType,
-    BooleanType,
-    ByteType,
-    DataType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    ShortType,
-    StringType,
-    TimestampNTZType,
-    TimestampType,
-)
+from pyspark.sql import types as T
+from pyspark.sql.types import BinaryType, DataType, StringType
 
 from .config import Export
 from .names import q as spark_q
@@ -34,18 +20,18 @@ from .wanted import CONNECT_SECONDS, Credentials, Found, Refusal, q, unquoted
 from .wanted import text as quoted
 
 _TYPES: dict[type[DataType], str] = {
-    BinaryType: "varbinary(max)",
-    BooleanType: "bit",
-    ByteType: "smallint",
-    DateType: "date",
-    DecimalType: "decimal",
-    DoubleType: "float",
-    FloatType: "real",
-    IntegerType: "int",
-    LongType: "bigint",
-    ShortType: "smallint",
-    TimestampNTZType: "datetime2(6)",
-    TimestampType: "datetime2(6)",
+    T.BinaryType: "varbinary(max)",
+    T.BooleanType: "bit",
+    T.ByteType: "smallint",
+    T.DateType: "date",
+    T.DecimalType: "decimal",
+    T.DoubleType: "float",
+    T.FloatType: "real",
+    T.IntegerType: "int",
+    T.LongType: "bigint",
+    T.ShortType: "smallint",
+    T.TimestampNTZType: "datetime2(6)",
+    T.TimestampType: "datetime2(6)",
 }
 # The usual ones take 'A' for 'a'.
 _COLLATED = " COLLATE Latin1_General_100_BIN2"
