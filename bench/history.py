@@ -47,8 +47,8 @@ def values_sql(salt: int) -> str:
 class Bench:
     """A session, a folder, and what is printed."""
 
-    def __init__(self, rows: int, folder: Path) -> None:
-        self.rows, self.folder, self.lakes = rows, folder, 0
+    def __init__(self, rows: int, folder: Path, connect: bool = False) -> None:
+        self.rows, self.folder, self.connect, self.lakes = rows, folder, connect, 0
         self.spark = self._session()
 
     def _session(self) -> SparkSession:
@@ -67,11 +67,13 @@ class Bench:
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
         }
-        builder = SparkSession.builder.master("local[2]").appName("headwater-bench")
+        builder = SparkSession.builder.appName("headwater-bench")
+        builder = builder.remote("local[2]") if self.connect else builder.master("local[2]")
         for key, value in settings.items():
             builder = builder.config(key, value)
         spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel("ERROR")
+        if not self.connect:
+            spark.sparkContext.setLogLevel("ERROR")
         return spark
 
     def lake(self, *tables: str) -> Lake:

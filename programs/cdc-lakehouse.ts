@@ -160,7 +160,7 @@ export const cdcLakehouse = defineProgram({
         incomingUrl: zone.incomingUrl,
         trigger: job.trigger,
         compute: job.compute,
-        exports: credentials !== undefined,
+        exportsTo: settings.export?.kind,
         maxRetries: job.maxRetries,
         timeoutSeconds: job.timeoutSeconds,
         principal: principal.applicationId,
@@ -191,9 +191,9 @@ export const cdcLakehouse = defineProgram({
 
 function exportConfig(stack: string, { export: to }: LakehouseSettings): ExportConfig | undefined {
   if (to === undefined) return undefined;
-  const { kind, host, port, database, schema, tls, numConnections } = to;
+  const { kind, mode, deletes, host, port, database, tls, numConnections } = to;
   return {
-    ...{ kind, host, port, database, schema, tls },
+    ...{ kind, mode, deletes, host, port, database, schema: "schema" in to ? to.schema : database, tls },
     ...{ secretScope: exportScopeName(stack), userKey: USER_KEY, passwordKey: PASSWORD_KEY, numConnections },
   };
 }

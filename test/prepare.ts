@@ -1,7 +1,9 @@
 import { ensureEngine } from "../src/engine/engine.js";
 import { ensurePython } from "../src/engine/python.js";
+import { ensureMariaDb } from "./support/mariadb.js";
 
 // Before any test, because the first time on a machine takes longer than a test may.
 const progress = (line: string): void => console.log(line);
 await ensureEngine({ progress });
-await ensurePython({ progress, dev: true });
+const { python } = await ensurePython({ progress, dev: true });
+await ensureMariaDb(python, { progress });

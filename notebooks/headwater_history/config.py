@@ -14,6 +14,8 @@ HISTORY_COLUMNS = ("paper", "autoCdc")
 TLS_MODES = ("require", "disable", "verify-full")
 SCD_TYPES = (1, 2)
 DELETE_POLICIES = ("close", "remove")
+EXPORT_KINDS = ("postgresql", "mysql", "mariadb", "sqlserver")
+EXPORT_MODES = ("upsert", "replace", "changes")
 T = TypeVar("T")
 
 
@@ -60,8 +62,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Export:
-    """A PostgreSQL to push snapshots into. Holds the secrets' names, never their values."""
+    """A database to push current rows into. Holds the secrets' names, never their values."""
 
+    kind: str
+    mode: str
+    deletes: str
     host: str
     port: int
     database: str
@@ -71,6 +76,10 @@ class Export:
     user_key: str
     password_key: str
     num_connections: int
+
+    @property
+    def place(self) -> str:
+        return f"{self.kind}://{self.host}:{self.port}/{self.database}"
 
 
 @dataclass(frozen=True)
@@ -191,8 +200,10 @@ def _table(entry: Fields) -> Table:
 
 
 def _export(entry: Fields) -> Export:
-    entry.take("kind", str, "postgresql")
     result = Export(
+        kind=entry.take("kind", str, *EXPORT_KINDS),
+        mode=entry.take("mode", str, *EXPORT_MODES),
+        deletes=entry.take("deletes", str, "delete", "keep"),
         host=entry.take("host", str),
         port=entry.take("port", int),
         database=entry.take("database", str),
@@ -205,6 +216,14 @@ def _export(entry: Fields) -> Export:
     )
     if result.num_connections < 1:
         raise entry.fail("numConnections", "is too small", result.num_connections, "1 or more")
+    if result.mode == "replace" and result.deletes == "keep":
+        raise entry.fail(
+            "deletes", "contradicts the mode replace, which leaves nothing of the old table", "keep", "delete"
+        )
+    if result.kind in ("mysql", "mariadb") and result.schema != result.database:
+        raise entry.fail(
+            "schema", f"must be the database: {result.kind} has no schemas", result.schema, result.database
+        )
     return entry.done(result)
 
 

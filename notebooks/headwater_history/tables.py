@@ -102,6 +102,7 @@ def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
 _LOG_PROPERTIES = {
     "delta.enableDeletionVectors": "true",
     "delta.dataSkippingStatsColumns": f"{TIME},{START},{END}",
+    "delta.enableChangeDataFeed": "true",  # the export reads which keys events have come for: see `changes`
 }
 
 

@@ -1,6 +1,7 @@
 import * as databricks from "@pulumi/databricks";
 import * as pulumi from "@pulumi/pulumi";
 import { physicalName } from "../model/naming.js";
+import type { ExportKind } from "../model/pipeline-config.js";
 
 /** What starts the job. */
 export type JobTrigger =
@@ -31,8 +32,8 @@ export interface IngestionJobArgs {
   readonly incomingUrl: pulumi.Input<string>;
   readonly trigger: JobTrigger;
   readonly compute: JobCompute;
-  /** Run the export notebook after the apply notebook. */
-  readonly exports: boolean;
+  /** Run the export notebook after the apply notebook, into such a database. Default: there is no export. */
+  readonly exportsTo?: ExportKind | undefined;
   /** Tries after a failed one, per task. */
   readonly maxRetries: number;
   /** A run is stopped after so long. */
@@ -45,8 +46,15 @@ export interface IngestionJobArgs {
   readonly alertOnFailure?: readonly string[];
 }
 
-/** The export notebook's driver for PostgreSQL; pinned, because it is not part of a release's hash. */
-export const EXPORT_DEPENDENCY = "psycopg[binary]==3.3.9";
+/** The export notebook's driver for each kind of database; pinned, because it is not part of a release's hash. */
+export const EXPORT_DEPENDENCIES: Readonly<Record<ExportKind, string>> = {
+  postgresql: "psycopg[binary]==3.3.9",
+  // Pure Python: a notebook on serverless compute reaches no JVM, and so no JDBC.
+  mysql: "PyMySQL==1.2.4",
+  mariadb: "PyMySQL==1.2.4",
+  // Brings FreeTDS and OpenSSL along: Microsoft's own driver needs system libraries that nobody can install there.
+  sqlserver: "pymssql==2.4.6",
+};
 /** Serverless environment version 4: Python 3.12, Databricks Connect 17. */
 const ENVIRONMENT_VERSION = "4";
 const COMPUTE_KEY = "headwater";
@@ -76,8 +84,11 @@ export class IngestionJob extends pulumi.ComponentResource {
           { name: "tables", default: "" },
           { name: "fold", default: "auto" },
         ],
-        tasks: [this.task("apply", args), ...(args.exports ? [this.task("export", args, "apply")] : [])],
-        ...computeOf(args.compute),
+        tasks: [
+          this.task("apply", args),
+          ...(args.exportsTo !== undefined ? [this.task("export", args, "apply")] : []),
+        ],
+        ...computeOf(args),
         ...triggerOf(args.trigger, args.incomingUrl),
         ...(args.alertOnFailure === undefined
           ? {}
@@ -103,7 +114,7 @@ export class IngestionJob extends pulumi.ComponentResource {
     args: IngestionJobArgs,
     after?: string,
   ): databricks.types.input.JobTask {
-    const { compute } = args;
+    const { compute, exportsTo } = args;
     return {
       taskKey: notebook,
       ...(after === undefined ? {} : { dependsOns: [{ taskKey: after }] }),
@@ -115,21 +126,27 @@ export class IngestionJob extends pulumi.ComponentResource {
       minRetryIntervalMillis: 60_000,
       retryOnTimeout: false,
       ...(compute.kind === "serverless" ? { environmentKey: COMPUTE_KEY } : { jobClusterKey: COMPUTE_KEY }),
-      ...(compute.kind === "jobCluster" && notebook === "export"
-        ? { libraries: [{ pypi: { package: EXPORT_DEPENDENCY } }] }
+      ...(compute.kind === "jobCluster" && notebook === "export" && exportsTo !== undefined
+        ? { libraries: [{ pypi: { package: EXPORT_DEPENDENCIES[exportsTo] } }] }
         : {}),
     };
   }
 }
 
-function computeOf(compute: JobCompute): Pick<databricks.JobArgs, "environments" | "jobClusters"> {
+function computeOf({
+  compute,
+  exportsTo,
+}: IngestionJobArgs): Pick<databricks.JobArgs, "environments" | "jobClusters"> {
   switch (compute.kind) {
     case "serverless":
       return {
         environments: [
           {
             environmentKey: COMPUTE_KEY,
-            spec: { environmentVersion: ENVIRONMENT_VERSION, dependencies: [EXPORT_DEPENDENCY] },
+            spec: {
+              environmentVersion: ENVIRONMENT_VERSION,
+              ...(exportsTo === undefined ? {} : { dependencies: [EXPORT_DEPENDENCIES[exportsTo]] }),
+            },
           },
         ],
       };

@@ -2,12 +2,20 @@ import type { TableLayout } from "./layout.js";
 import type { HistoryColumns, Pipeline, TableRule } from "./pipeline.js";
 import { FILE_COLUMNS } from "./table-mappings.js";
 
-/** Where the current snapshot is pushed to, as the export notebook reads it. Credentials are in a secret scope. */
+/** Databases the export can write. */
+export type ExportKind = "postgresql" | "mysql" | "mariadb" | "sqlserver";
+
+/** Where the current rows are pushed to, as the export notebook reads it. Credentials are in a secret scope. */
 export interface ExportConfig {
-  readonly kind: "postgresql";
+  readonly kind: ExportKind;
+  /** `upsert`: what differs is written; `replace`: a new table takes the old one's place; `changes`: only what changed. */
+  readonly mode: "upsert" | "replace" | "changes";
+  /** What becomes of rows in the target that are gone at the source. */
+  readonly deletes: "delete" | "keep";
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** The database again, where the kind has no schemas. */
   readonly schema: string;
   readonly tls: "disable" | "require" | "verify-full";
   readonly secretScope: string;
@@ -15,7 +23,7 @@ export interface ExportConfig {
   readonly userKey: string;
   /** Key of the password in the scope. */
   readonly passwordKey: string;
-  /** Connections that write at the same time. */
+  /** Connections that write at the same time; a table has one. */
   readonly numConnections: number;
 }
 

@@ -289,25 +289,69 @@ const Job = z
   .prefault({})
   .describe("The job that turns files into history.");
 
+/** What the settings of every kind of target database have, but for its schema. */
+const exportTo = (defaultPort: number) => ({
+  host: host.describe("Where the database answers, as seen from the job's compute."),
+  port: port.default(defaultPort).describe("Its port."),
+  database: databaseName.describe("The database to write."),
+  mode: z
+    .enum(["upsert", "replace", "changes"])
+    .default("upsert")
+    .describe(
+      "upsert: all current rows are compared, and what differs is written. replace: a new table is filled and takes the " +
+        "old one's place. changes: only keys that events came for since the last export.",
+    ),
+  deletes: z
+    .enum(["delete", "keep"])
+    .default("delete")
+    .describe("What becomes of rows that are gone at the source. The mode replace deletes them."),
+  tls: z
+    .enum(["require", "disable", "verify-full"])
+    .default("require")
+    .describe(
+      "Encryption of the connection: require encrypts, verify-full checks certificate and host as well.",
+    ),
+  secretArn: secretArn.describe('Secret with the login to write with: {"username", "password"}.'),
+  numConnections: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(2)
+    .describe("Connections that write at the same time; a table has one."),
+});
+const exportSchema = databaseName.describe("The schema to write; it must exist.");
+
 const Export = z
   .discriminatedUnion("kind", [
     z.strictObject({
-      kind: z
-        .literal("postgresql")
-        .describe("Push the current snapshot into a PostgreSQL database after each run."),
-      host: host.describe("Where the database answers, as seen from the job's compute."),
-      port: port.default(5432).describe("Its port."),
-      database: databaseName.describe("The database to write."),
-      schema: databaseName.describe("The schema to write; it must exist."),
-      tls: z
-        .enum(["require", "disable", "verify-full"])
-        .default("require")
-        .describe("Encryption of the connection: libpq's sslmode."),
-      secretArn: secretArn.describe('Secret with the login to write with: {"username", "password"}.'),
-      numConnections: z.int().min(1).max(32).default(2).describe("Connections that write at the same time."),
+      kind: z.literal("postgresql").describe("A PostgreSQL database."),
+      ...exportTo(5432),
+      schema: exportSchema,
+    }),
+    z.strictObject({
+      kind: z.literal("mysql").describe("A MySQL database, 8.0.17 or later. It has no schemas."),
+      ...exportTo(3306),
+    }),
+    z.strictObject({
+      kind: z.literal("mariadb").describe("A MariaDB database, 10.2 or later. It has no schemas."),
+      ...exportTo(3306),
+    }),
+    z.strictObject({
+      kind: z.literal("sqlserver").describe("A SQL Server database, 2016 or later."),
+      ...exportTo(1433),
+      schema: exportSchema,
     }),
   ])
-  .describe("Where the current snapshot is pushed to. Default: nowhere.");
+  .superRefine(({ mode, deletes }, context) => {
+    if (mode !== "replace" || deletes !== "keep") return;
+    context.addIssue({
+      code: "custom",
+      path: ["deletes"],
+      message: "deletes: keep contradicts mode: replace, which leaves nothing of the old table",
+      params: { allowed: "delete", remedy: "Leave deletes out, or set mode to upsert or changes." },
+    });
+  })
+  .describe("Where the current rows are pushed to after each run. Default: nowhere.");
 
 const Tables = z
   .record(

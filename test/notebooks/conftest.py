@@ -18,6 +18,9 @@ sys.path[:0] = [str(HERE.parent.parent / "notebooks"), str(HERE)]
 
 from pyspark.sql import SparkSession
 
+import mariadb_server
+import postgres_server
+from exporting import EXPORTER, Server
 from support import Lake
 
 
@@ -79,3 +82,41 @@ def make_lake(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Lak
     yield make
     for lake in made:
         spark.sql(f"DROP SCHEMA spark_catalog.{lake.schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres_server.Server]:
+    with postgres_server.running(free_port()) as target:
+        yield target
+
+
+@pytest.fixture
+def shop(server: postgres_server.Server) -> Iterator[postgres_server.Server]:
+    """The target's schema `shop`, empty, in which the export's user may create and no more."""
+    server.execute("DROP SCHEMA IF EXISTS shop CASCADE")
+    server.execute(f"CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO {EXPORTER}")
+    yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[mariadb_server.Server]:
+    binaries = os.environ.get("HEADWATER_MARIADB")
+    if not binaries:
+        pytest.skip("HEADWATER_MARIADB names no binaries; npm run test:python sets it")
+    with mariadb_server.running(Path(binaries), free_port()) as target:
+        yield target
+
+
+@pytest.fixture
+def maria(mariadb: mariadb_server.Server) -> Iterator[mariadb_server.Server]:
+    """The same in a MariaDB."""
+    mariadb.execute("DROP DATABASE shop")
+    mariadb.execute("CREATE DATABASE shop")
+    yield mariadb
+
+
+@pytest.fixture(params=["shop", "maria"], ids=["postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest) -> Server:
+    """Each of the databases that can run here."""
+    server: Server = request.getfixturevalue(request.param)
+    return server

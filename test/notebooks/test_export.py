@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import runpy
 import traceback
@@ -15,83 +14,16 @@ from typing import Any
 import pytest
 
 from conftest import free_port
+from exporting import EXPORTER, LOGIN, PASSWORD, VALUES, failure, hold, push, target
 from headwater_history.errors import HeadwaterError
-from headwater_history.postgres import Credentials, ExportFailed, export
-from headwater_history.postgres_target import Target
-from headwater_history.postgres_types import holds
-from postgres_server import EXPORTER, PASSWORD, Server, running
+from headwater_history.export import ExportFailed, export
+from headwater_history.postgresql import PostgreSql
+from headwater_history.wanted import Credentials
+from postgres_server import Server
 from support import Dbutils, Lake
 
 Make = Callable[..., Lake]
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LOGIN = Credentials(EXPORTER, PASSWORD)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running(free_port()) as target:
-        yield target
-
-
-@pytest.fixture
-def shop(server: Server) -> Iterator[Server]:
-    """The target's schema `shop`, empty, in which the export's user may create and no more."""
-    server.execute("DROP SCHEMA IF EXISTS shop CASCADE")
-    server.execute(f"CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO {EXPORTER}")
-    yield server
-
-
-def target(server: Server, **changes: Any) -> dict[str, Any]:
-    return {
-        "kind": "postgresql", "host": "127.0.0.1", "port": server.port, "database": "postgres", "schema": "shop",
-        "tls": "disable", "secretScope": "shop-dev", "userKey": "user", "passwordKey": "password",
-        "numConnections": 2, **changes,
-    }  # fmt: skip
-
-
-def hold(lake: Lake, table: str, rows: str) -> None:
-    """Makes a history whose current rows are these, and which has a row that is past; the view of them beside it."""
-    past = "timestamp'2020-01-01', timestamp'2021-01-01', false"
-    lake.spark.sql(
-        f"CREATE OR REPLACE TABLE spark_catalog.{lake.schema}.{table} USING DELTA"
-        " TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS"
-        f" WITH now AS ({rows})"
-        " SELECT *, timestamp'2021-01-01' AS effective_date, CAST(NULL AS TIMESTAMP) AS end_date, true AS current"
-        f" FROM now UNION ALL SELECT *, {past} FROM now"
-    )
-    lake.spark.sql(
-        f"CREATE OR REPLACE VIEW spark_catalog.{lake.schema}.{table}_current AS"
-        " SELECT * EXCEPT (effective_date, end_date, current)"
-        f" FROM spark_catalog.{lake.schema}.{table} WHERE current"
-    )
-
-
-def push(lake: Lake, server: Server, **changes: Any) -> dict[str, tuple[int, int, int]]:
-    told = export(lake.spark, lake.pipeline(export=target(server, **changes)), LOGIN)
-    return {t["table"]: (t["rows"], t["upserted"], t["deleted"]) for t in told["tables"]}
-
-
-def failure(lake: Lake, server: Server, **changes: Any) -> str:
-    """The message of an export that fails; nothing that is printed with it holds the password."""
-    with pytest.raises(ExportFailed) as caught:
-        push(lake, server, **changes)
-    everything = "".join(traceback.format_exception(caught.value)) + repr(LOGIN)
-    assert PASSWORD not in everything and "battery" not in everything
-    return str(caught.value)
-
-
-VALUES = """
-  SELECT CAST(id AS BIGINT) AS id, CAST(name AS STRING) AS `Full Name`, CAST(price AS DECIMAL(38, 18)) AS price,
-    CAST(weight AS DOUBLE) AS weight, CAST(seen AS TIMESTAMP) AS seen, CAST(placed AS TIMESTAMP_NTZ) AS placed,
-    CAST(born AS DATE) AS born, CAST(picture AS BINARY) AS picture, CAST(active AS BOOLEAN) AS active,
-    CAST(small AS SMALLINT) AS small
-  FROM VALUES
-    (1, 'quote '' and "double", tab \\t, line\\nbreak, back\\\\slash, \\\\N, 😀', '12345678901234567890.123456789012345678',
-     '0.1', '2026-03-08 05:29:59.999999Z', '2026-03-08 02:30:00.000001', '1900-02-28', X'00FF5C', true, 32767),
-    (2, '', '-0.000000000000000001', 'NaN', '1901-01-01 00:00:00Z', '0001-01-01 00:00:00', '9999-12-31', X'', false, -1),
-    (3, NULL, NULL, '-Infinity', NULL, NULL, NULL, NULL, NULL, NULL),
-    (4, 'é', '0', '4.9E-324', '2026-11-01 04:30:00Z', '2026-01-01 00:00:00', '2026-01-01', NULL, NULL, NULL)
-  AS t(id, name, price, weight, seen, placed, born, picture, active, small)"""
 
 
 def test_values_arrive_exactly_and_only_differences_are_written(make_lake: Make, shop: Server) -> None:
@@ -168,35 +100,36 @@ def test_a_failure_midway_leaves_the_table_and_does_the_others(
     def kill(connection: Any) -> None:
         shop.query(f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)")
 
-    stage, finish = Target.stage, Target.finish
+    insert, finish = PostgreSql.insert, PostgreSql.finish
 
-    def killed_stage(self: Target, rows: Iterator[Any]) -> int:
+    def killed_insert(self: PostgreSql, chunks: Iterator[Any], columns: list[str]) -> int:
         def stream() -> Iterator[Any]:
-            yield from itertools.islice(rows, 100)
+            for chunk in chunks:
+                yield chunk
+                kill(self.connection)
+                yield chunk
+
+        return insert(self, stream() if self.wanted.name == "customers" else chunks, columns)
+
+    def killed_finish(self: PostgreSql, changes: bool, rows: int) -> tuple[int, int]:
+        if self.wanted.name == "customers":
             kill(self.connection)
-            yield from rows
+        return finish(self, changes, rows)
 
-        return stage(self, stream() if self.name == "customers" else rows)
-
-    def killed_finish(self: Target) -> tuple[int, int]:
-        if self.name == "customers":
-            kill(self.connection)
-        return finish(self)
-
-    def fails(because: str) -> None:
+    def fails(*because: str) -> None:
         message = failure(lake, shop)
         assert "1 of 2 tables were not exported (done: orders)" in message
         assert f"postgresql://127.0.0.1:{shop.port}/postgres shop.customers" in message
-        assert "the table is as it was" in message and because in message
+        assert "the table is as it was" in message and any(each in message for each in because)
         assert "private" not in message  # no row is quoted
         assert shop.query("SELECT * FROM shop.customers ORDER BY id") == [(n, "old") for n in range(3)]
         assert shop.query("SELECT count(*), min(name) FROM shop.orders") == [(5000, "private")]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Target, "stage", killed_stage)
-        fails("terminating connection due to administrator command")
+        patch.setattr(PostgreSql, "insert", killed_insert)
+        fails("terminating connection due to administrator command", "closed the connection unexpectedly")
     with monkeypatch.context() as patch:
-        patch.setattr(Target, "finish", killed_finish)
+        patch.setattr(PostgreSql, "finish", killed_finish)
         fails("terminating connection due to administrator command")
     shop.execute("ALTER TABLE shop.customers ADD CONSTRAINT small CHECK (id < 4000)")
     fails('violates check constraint "small" (SQLSTATE 23514)')
@@ -255,7 +188,7 @@ def test_the_notebook_reads_the_login_from_the_secret_scope(
     dbutils = Dbutils(secrets={("shop-dev", "user"): EXPORTER, ("shop-dev", "password"): PASSWORD})
     runpy.run_path(notebook, {"spark": lake.spark, "dbutils": dbutils})
     assert [set(told) for told in dbutils.exits[0]["tables"]] == [
-        {"table", "rows", "upserted", "deleted", "seconds"}
+        {"table", "way", "rows", "upserted", "deleted", "seconds"}
     ]
     with pytest.raises(HeadwaterError, match="secret scope shop-dev: password: .* cannot be read"):
         runpy.run_path(
@@ -267,6 +200,7 @@ def test_the_notebook_reads_the_login_from_the_secret_scope(
 
 
 def test_which_types_hold_which() -> None:
+    holds = PostgreSql.holds
     assert holds("bigint", "smallint") and not holds("integer", "bigint")
     assert holds("numeric", "numeric(38,18)") and holds("numeric(14,4)", "numeric(12,4)")
     assert not holds("numeric(12,2)", "numeric(12,4)") and not holds("numeric(12,4)", "numeric(12,2)")

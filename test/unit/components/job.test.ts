@@ -26,7 +26,7 @@ describe("IngestionJob", () => {
     incomingUrl: "s3://landing/incoming/",
     trigger: { on: "fileArrival", minTimeBetweenTriggersSeconds: 60 },
     compute: { kind: "serverless" },
-    exports: true,
+    exportsTo: "postgresql",
     maxRetries: 2,
     timeoutSeconds: 7200,
     principal: "app-1",
@@ -66,8 +66,9 @@ describe("IngestionJob", () => {
   });
 
   it("does not export where there is nowhere to", async () => {
-    const tasks = (await job({ exports: false }))["tasks"] as Task[];
-    expect(tasks.map(({ taskKey }) => taskKey)).to.deep.equal(["apply"]);
+    const made = await job({ exportsTo: undefined });
+    expect((made["tasks"] as Task[]).map(({ taskKey }) => taskKey)).to.deep.equal(["apply"]);
+    expect(JSON.stringify(made["environments"])).not.to.contain("dependencies");
   });
 
   it("watches incoming/ and nothing else, so that moving a file to processed/ starts nothing", async () => {
@@ -95,6 +96,20 @@ describe("IngestionJob", () => {
   it("runs by hand only", async () => {
     expect(await job({ trigger: { on: "manual" } })).not.to.have.any.keys("trigger", "schedule");
   });
+
+  for (const [kind, driver] of [
+    ["mysql", /^PyMySQL==[\d.]+$/],
+    ["mariadb", /^PyMySQL==[\d.]+$/],
+    ["sqlserver", /^pymssql==[\d.]+$/],
+  ] as const) {
+    it(`takes the driver for ${kind} alone`, async () => {
+      const [environment] = (await job({ exportsTo: kind }))["environments"] as {
+        spec: { dependencies: string[] };
+      }[];
+      expect(environment?.spec.dependencies).to.have.length(1);
+      expect(environment?.spec.dependencies[0]).to.match(driver);
+    });
+  }
 
   it("pins the export's driver, on serverless and on a cluster", async () => {
     const serverless = await job();

@@ -152,12 +152,33 @@ describe("pipelineConfig", () => {
     const exported = pipelineConfig({
       ...{ pipeline: shop, environment: "dev", release: "abc", target, tables: [] },
       export: {
-        ...{ kind: "postgresql", host: "db", port: 5432, database: "d", schema: "s", tls: "require" },
+        ...{
+          kind: "postgresql",
+          mode: "upsert",
+          deletes: "delete",
+          host: "db",
+          port: 5432,
+          database: "d",
+          schema: "s",
+          tls: "require",
+        },
         ...{ secretScope: "scope", userKey: "user", passwordKey: "password", numConnections: 2 },
       },
     });
     expect(Object.keys(exported.export ?? {})).to.deep.equal([
-      ...["kind", "host", "port", "database", "schema", "tls", "secretScope", "userKey", "passwordKey"],
+      ...[
+        "kind",
+        "mode",
+        "deletes",
+        "host",
+        "port",
+        "database",
+        "schema",
+        "tls",
+        "secretScope",
+        "userKey",
+        "passwordKey",
+      ],
       "numConnections",
     ]);
   });

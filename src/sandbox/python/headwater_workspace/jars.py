@@ -5,33 +5,24 @@ modules of the AWS SDK v2 it needs instead of the 600 MB bundle. Our own catalog
 beside them by the Scala compiler that pyspark carries, so a Java runtime is enough. The folder appears in one
 rename, complete.
 Then the Spark host runs once for training, see class_archive.py.
-
-HEADWATER_MAVEN_URL names another Maven repository; proxies and certificates come from the usual variables
-(https_proxy, SSL_CERT_FILE).
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import maven
 from .class_archive import ensure_class_archive
 from .java import find_java, pyspark_jars
 
 HERE = Path(__file__).parent
 SANDBOX_JAR = "headwater-sandbox.jar"
-_ATTEMPTS = 4
 
 
 class JarsError(Exception):
@@ -56,20 +47,6 @@ def digest() -> str:
     return content.hexdigest()
 
 
-def _repository() -> str:
-    """HEADWATER_MAVEN_URL, or Maven Central at the address that Spark's own resolver, Ivy, has for it."""
-    given = os.environ.get("HEADWATER_MAVEN_URL")
-    if given:
-        return given.rstrip("/")
-    ivy = next(pyspark_jars().glob("ivy-*.jar"))
-    with zipfile.ZipFile(ivy) as jar:
-        resolver = jar.read("org/apache/ivy/plugins/resolver/IBiblioResolver.class")
-    found = re.search(rb"https://[!-~]+?/maven2(?=/)", resolver)
-    if found is None:
-        raise JarsError(f"{ivy}: names no Maven Central; set HEADWATER_MAVEN_URL")
-    return found.group().decode()
-
-
 def _fetch(base: str, path: str, sha256: str, into: Path, before: Path) -> int:
     """Bytes of the jar, now in `into`; taken from `before`, the folder to be replaced, if it is there
     unchanged.
@@ -78,29 +55,7 @@ def _fetch(base: str, path: str, sha256: str, into: Path, before: Path) -> int:
     if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
         shutil.copyfile(kept, into / kept.name)
         return kept.stat().st_size
-    url = f"{base}/{path}"
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with urllib.request.urlopen(url, timeout=120) as response:
-                body = response.read()
-            break
-        except urllib.error.HTTPError as error:
-            if error.code < 500 or attempt == _ATTEMPTS:
-                raise JarsError(f"{url}: HTTP {error.code} {error.reason}") from error
-        except (urllib.error.URLError, OSError) as error:
-            if attempt == _ATTEMPTS:
-                reason = getattr(error, "reason", error)
-                raise JarsError(
-                    f"{url}: {reason}. If Maven Central is blocked here, set HEADWATER_MAVEN_URL to a mirror"
-                ) from error
-        time.sleep(attempt)
-    found = hashlib.sha256(body).hexdigest()
-    if found != sha256:
-        raise JarsError(
-            f"{url}: its SHA-256 is {found}, jars.lock says {sha256}: the repository altered the file"
-        )
-    (into / Path(path).name).write_bytes(body)
-    return len(body)
+    return (into / kept.name).write_bytes(maven.fetch(base, path, sha256))
 
 
 def _compile(into: Path) -> None:
@@ -124,7 +79,7 @@ def ensure_jars(folder: Path) -> Path:
     stamp = folder / "DIGEST"
     if stamp.is_file() and stamp.read_text() == digest():
         return folder
-    base = _repository()
+    base = maven.repository()
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -167,7 +122,7 @@ def main(arguments: list[str]) -> int:
     try:
         folder = ensure_jars(Path(arguments[0]).absolute())
         ensure_class_archive(folder, _progress)
-    except (JarsError, OSError, RuntimeError) as error:
+    except (JarsError, maven.MavenError, OSError, RuntimeError) as error:
         _progress(f"jars: {error}")
         return 1
     print(folder)
