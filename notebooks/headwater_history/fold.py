@@ -3,7 +3,7 @@
 When to fold and how is decided from what is measured, after a run's events are there to be read. Each way is one
 atomic commit that changes nothing of what readers see:
 
-- `extend`: the touched keys go to `recent`, where they hide their rows in `base`. Costs as much as what is fresh.
+- `extend`: the touched keys go to `recent`, where they hide their rows in `base`. Costs as much as what is fresh and recent.
 - `rewrite`: `base` is written anew with everything fresh in it. Costs as much as there are current rows.
 - `merge`: the keys with late events are taken out of every part and put in anew. Costs as much as a search for them.
 - `rebuild`: the whole log is written anew, late events and all, by the table's rule of today.
@@ -55,8 +55,8 @@ MAX_AGE = 24 * 3600.0
 MAX_LATE_BATCHES = 5
 # Rebuild when so many of the rows are late that taking their keys out one by one is no less work.
 MAX_LATE = 0.1
-# Write `base` anew when `recent` is so large in comparison: reads derive `recent`.
-MAX_RECENT = 0.2
+# Write `base` anew when `recent` is so large in comparison: each `extend` writes `recent` again, each read looks its keys up.
+MAX_RECENT = 0.5
 # Forget when `past` holds this part of the rows there are, and the horizon has passed over what it held last time.
 MAX_PAST = 0.1
 # A log of no more rows is read and folded as a whole: planning anything cleverer costs more than deriving all of it.
@@ -179,11 +179,13 @@ def fold(
         left = replace(log, base=base, recent=0, events=0, batches=0, since=log.since if log.late else None)
     current = RECENT if way == "extend" else BASE
     folded = spark.sql(history.folded_sql(rows, spec, columns, run, current, horizon))
-    if way == "rewrite":
-        names = [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
-        kept = f"SELECT {text(BASE)} AS {PART}, {text(run)} AS {RUN}, {listed(names)}, false AS tied FROM"
-        untouched = spark.sql(f"{kept} ({history.untouched_sql(spec, names, late=False)})")
-        folded = untouched.unionByName(folded)
+    names = [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    for part in {"extend": (RECENT,), "rewrite": (BASE, RECENT)}.get(way, ()):
+        # A delete that came last has nothing to hide any more once `base` is written anew.
+        kept = text(current) if way == "extend" else f"if({START} IS NULL, {text(PAST)}, {text(current)})"
+        rows = f"({history.untouched_sql(spec, part, names, late=False)})"
+        whole = f"SELECT {kept} AS {PART}, {text(run)} AS {RUN}, {listed(names)}, false AS tied FROM {rows}"
+        folded = folded.unionByName(spark.sql(whole))
     return _write(spec, columns, run, folded, replaced, left)
 
 

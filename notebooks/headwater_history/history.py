@@ -261,35 +261,39 @@ def remembered_sql(spec: Spec, columns: Iterable[str], run: str, horizon: int) -
       WHERE p.{parts(PAST)} AND NOT {_needless(f"p.{TIME}", f"p.{END}")}"""
 
 
+def keys_in(spec: Spec, *of: str) -> str:
+    return f"(SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(*of)})"
+
+
+def _came(late: bool) -> tuple[str, ...]:
+    return (TAIL, LATE) if late else (TAIL,)
+
+
 def touching_rows_sql(spec: Spec, columns: Iterable[str], late: bool) -> str:
-    """All rows of the log from which the keys that `recent` and `tail` speak of are derived: what came in order changes
-    nothing that has ended. With `late`, also all that is known of the keys with late events."""
-    came = parts(TAIL, LATE) if late else parts(TAIL)
-    fresh = parts(RECENT, TAIL, LATE) if late else parts(RECENT, TAIL)
-    keys, names = listed(spec.keys), [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    """All rows of the log from which the keys that `tail` speaks of are derived: what came in order changes nothing that
+    has ended. With `late`, also all that is known of the keys with late events."""
+    names = [OP, TIME, SEQ, LOAD, START, END, FILE, *columns]
+    same = {other: f"{keys_in(spec, *of)} {other} ON {matched(spec.keys, 'b', other)}" for other, of in (
+        ("k", _came(late)), ("r", (RECENT,)), ("l", (LATE,))
+    )}  # fmt: skip
     told = f"""
-      SELECT {listed(names)} FROM {spec.log} WHERE {fresh}
+      SELECT {listed(names)} FROM {spec.log} WHERE {parts(*_came(late))}
       UNION ALL
-      SELECT {listed(names, "b.")} FROM {spec.log} b
-      LEFT SEMI JOIN (SELECT {keys} FROM {spec.log} WHERE {came}) k ON {matched(spec.keys, "b", "k")}
-      LEFT ANTI JOIN (SELECT {keys} FROM {spec.log} WHERE {parts(RECENT)}) r ON {matched(spec.keys, "b", "r")}
+      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["k"]} WHERE b.{parts(RECENT)}
+      UNION ALL
+      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["k"]} LEFT ANTI JOIN {same["r"]}
       WHERE b.{parts(BASE)}"""
     if late:
         told += f"""
       UNION ALL
-      SELECT {listed(names, "a.")} FROM {spec.log} a LEFT SEMI JOIN ({late_keys_sql(spec)}) k
-      ON {matched(spec.keys, "a", "k")} WHERE a.{parts(CLOSED, PAST)}"""
+      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["l"]} WHERE b.{parts(CLOSED, PAST)}"""
     return told
-
-
-def late_keys_sql(spec: Spec) -> str:
-    return f"SELECT {listed(spec.keys)} FROM {spec.log} WHERE {parts(LATE)}"
 
 
 def all_rows_sql(spec: Spec, columns: Iterable[str], late: bool = False) -> str:
     """All that is known; with `late`, of the keys with late events."""
     names = listed([OP, TIME, SEQ, LOAD, START, END, FILE, *columns])
-    only = f"LEFT SEMI JOIN ({late_keys_sql(spec)}) k ON {matched(spec.keys, 'l', 'k')}" if late else ""
+    only = f"LEFT SEMI JOIN {keys_in(spec, LATE)} k ON {matched(spec.keys, 'l', 'k')}" if late else ""
     return f"""
       SELECT {names} FROM (
         SELECT *, bool_or({parts(RECENT)}) OVER (PARTITION BY {listed(spec.keys)}) AS __hidden FROM {spec.log} l {only}
@@ -305,19 +309,18 @@ def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
     return f"""
       MERGE INTO {spec.log} t USING (
         SELECT false AS taken, {listed(names)} FROM ({folded})
-        UNION ALL SELECT DISTINCT true AS taken, {none} FROM ({late_keys_sql(spec)})
+        UNION ALL SELECT DISTINCT true AS taken, {none} FROM {keys_in(spec, LATE)}
       ) s ON s.taken AND {matched(spec.keys, "t", "s")}
       WHEN MATCHED THEN DELETE
       WHEN NOT MATCHED AND NOT s.taken THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
 
 
-def untouched_sql(spec: Spec, names: Iterable[str], late: bool) -> str:
-    """The rows of `base` whose keys nothing newer speaks of."""
-    fresh = parts(RECENT, TAIL, LATE) if late else parts(RECENT, TAIL)
+def untouched_sql(spec: Spec, part: str, names: Iterable[str], late: bool) -> str:
+    """The rows of `base` or `recent`, as `b`, whose keys nothing newer speaks of."""
+    newer = _came(late) if part == RECENT else (RECENT, *_came(late))
     return f"""
       SELECT {listed(names, "b.")} FROM {spec.log} b
-      LEFT ANTI JOIN (SELECT {listed(spec.keys)} FROM {spec.log} WHERE {fresh}) k ON {matched(spec.keys, "b", "k")}
-      WHERE b.{parts(BASE)}"""
+      LEFT ANTI JOIN {keys_in(spec, *newer)} k ON {matched(spec.keys, "b", "k")} WHERE b.{parts(part)}"""
 
 
 def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:

@@ -12,8 +12,10 @@ from . import history
 from .history import listed, parts
 from .moments import micros
 from .names import (
+    BASE,
     CLOSED,
     END,
+    LATE,
     LOAD,
     OP,
     RECENT,
@@ -38,13 +40,12 @@ def _versions_sql(spec: Spec, columns: Columns, form: str) -> str:
     names, late = [*columns, START, END], form == WITH_LATE
     ended = f"SELECT {listed(names)} FROM {spec.log} c"
     if late:
-        ended += (
-            f" LEFT ANTI JOIN ({history.late_keys_sql(spec)}) k ON {history.matched(spec.keys, 'c', 'k')}"
-        )
+        ended += f" LEFT ANTI JOIN {history.keys_in(spec, LATE)} k ON {history.matched(spec.keys, 'c', 'k')}"
     touched = history.versions_sql(history.touching_rows_sql(spec, columns, late), spec, columns)
     return f"""
       {ended} WHERE c.{parts(CLOSED)}
-      UNION ALL {history.untouched_sql(spec, names, late)}
+      UNION ALL {history.untouched_sql(spec, BASE, names, late)}
+      UNION ALL {history.untouched_sql(spec, RECENT, names, late)} AND b.{START} IS NOT NULL
       UNION ALL SELECT {listed(names)} FROM ({touched})"""
 
 
@@ -63,9 +64,13 @@ def current_sql(spec: Spec, columns: Columns, form: str) -> str:
         return f"SELECT {listed(columns)} FROM ({_versions_sql(spec, columns, form)}) WHERE {END} IS NULL"
     if form == WHOLE:
         return _last_sql(spec, columns, spec.log)
-    fresh = f"(SELECT * FROM {spec.log} WHERE {parts(RECENT, TAIL)})"
+    fresh = f"""(
+      SELECT * FROM {spec.log} WHERE {parts(TAIL)}
+      UNION ALL SELECT * FROM {spec.log} b LEFT SEMI JOIN {history.keys_in(spec, TAIL)} k
+        ON {history.matched(spec.keys, "b", "k")} WHERE b.{parts(RECENT)})"""
     return f"""
-      {history.untouched_sql(spec, columns, late=False)} AND b.{END} IS NULL
+      {history.untouched_sql(spec, BASE, columns, late=False)} AND b.{END} IS NULL
+      UNION ALL {history.untouched_sql(spec, RECENT, columns, late=False)} AND b.{START} IS NOT NULL AND b.{END} IS NULL
       UNION ALL {_last_sql(spec, columns, fresh)}"""
 
 

@@ -33,8 +33,7 @@ def main(port: str, folder: str) -> None:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
-        f" -Djava.io.tmpdir={folder}",
+        "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -XX:-UsePerfData -Djava.io.tmpdir={folder}",
         # Not UTC, so that a test sees where a session's zone would matter.
         "spark.sql.session.timeZone": "America/St_Johns",
         # Where the zone is not UTC, Delta reads a log anew after each commit to see whether its checksum is right.

@@ -107,7 +107,7 @@ HELD = Log(rule=str(RULE), base=1_000_000, folded_until=10**15, forgotten_until=
         ({"events": 99_000, "batches": 2, "since": 0.0}, "auto", None),
         ({"events": 100_000, "batches": 2, "since": 0.0}, "auto", "extend"),
         ({"events": 1000, "batches": 1, "since": 0.0}, "now", "extend"),
-        ({"events": 10_000, "batches": 1, "recent": 200_000, "since": 0.0}, "now", "rewrite"),
+        ({"events": 10_000, "batches": 1, "recent": 500_000, "since": 0.0}, "now", "rewrite"),
         ({"late": 10, "late_batches": 4, "since": 0.0}, "auto", None),
         ({"late": 10, "late_batches": 5, "since": 0.0}, "auto", "merge"),
         ({"late": 200_000, "late_batches": 5, "since": 0.0}, "auto", "rebuild"),
