@@ -1,4 +1,4 @@
-"""What was exported last: for each table, the version of its log. Kept in the target database, so that rows and version
+"""What the exports of changes wrote last: for each table, the version of its log. Kept in the target database, so that rows and version
 change in one transaction."""
 
 from __future__ import annotations
@@ -58,8 +58,14 @@ def last(target: Target) -> Mark | None:
     return Mark(Position(rows[0][0], int(rows[0][1])), rows[0][2]) if rows else None
 
 
+def forget(target: Target) -> None:
+    """After an export that noted no version: what was noted before may be of another policy for deletes."""
+    if target.find(NAME) is not None:
+        target.run(f"DELETE FROM {target.named(NAME)} WHERE {_where(target)}")
+
+
 def note(target: Target, now: Position) -> None:
-    target.run(f"DELETE FROM {target.named(NAME)} WHERE {_where(target)}")
+    forget(target)
     values = [
         *_ours(target).values(),
         text(now.log),

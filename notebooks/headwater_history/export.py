@@ -138,22 +138,28 @@ def _export(
     """Exports one table. `lost`: why what has changed cannot be told, if that was tried before."""
     name = spec.table.name
     wanted = Wanted(export, name, owner, tables.stored_columns(spark, spec), spec.keys)
-    now = changes.position(spark, spec)
+    changing = export.mode == "changes"
+    # Only changes are told from a version to the next: the others are spared the look-ups.
+    now = changes.position(spark, spec) if changing else None
     try:
         with _connected(wanted, credentials) as target:
-            book.make(target)
+            if changing:
+                book.make(target)
             target.prepare()
-            way, reason = "replace" if export.mode == "replace" else "snapshot", lost
-            source = changes.current(spark, spec, wanted.columns)
-            if export.mode == "changes" and not lost:
-                before = book.last(target)
-                reason = _why_all(target, before, now)
-                if before and not reason:
-                    if before.position == now:
-                        target.commit()
-                        return Exported(name, "changes")
-                    way, source = "changes", changes.since(spark, spec, source, before.position, now)
-            return Exported(name, way, reason, *_push(target, source, way == "changes", now))
+            if now is None:
+                way = "replace" if export.mode == "replace" else "snapshot"
+                return Exported(
+                    name, way, None, *_push(target, spark.table(spec.name("_current")), False, None)
+                )
+            before, source = book.last(target), changes.current(spark, spec, wanted.columns)
+            reason = lost or _why_all(target, before, now)
+            if before is None or reason:
+                return Exported(name, "snapshot", reason, *_push(target, source, False, now))
+            if before.position == now:
+                target.commit()
+                return Exported(name, "changes")
+            source = changes.since(spark, spec, source, before.position, now)
+            return Exported(name, "changes", None, *_push(target, source, True, now))
     except _Unreadable as why:
         return _export(spark, spec, export, credentials, owner, str(why))
 
@@ -171,7 +177,9 @@ def _why_all(target: Target, before: book.Mark | None, now: changes.Position) ->
     return None
 
 
-def _push(target: Target, source: DataFrame, some: bool, now: changes.Position) -> tuple[int, int, int]:
+def _push(
+    target: Target, source: DataFrame, some: bool, now: changes.Position | None
+) -> tuple[int, int, int]:
     """Fills in the rows of a frame and brings the table in line, in one transaction where the database can."""
     target.open(some)
 
@@ -193,7 +201,10 @@ def _push(target: Target, source: DataFrame, some: bool, now: changes.Position) 
         upserted = deleted = 0
     else:
         upserted, deleted = target.finish(some, rows)
-    book.note(target, now)
+    if now is None:
+        book.forget(target)
+    else:
+        book.note(target, now)
     target.commit()
     return rows, upserted, deleted
 

@@ -81,7 +81,7 @@ THERE = {
 def test_a_first_export(make_lake: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = make_lake()
     hold(lake, "customers", VALUES.replace("'NaN'", "'0'").replace("'-Infinity'", "'0'"))
-    told, said = run(lake, monkeypatch, {})
+    told, said = run(lake, monkeypatch, {}, mode="changes")
     assert (told["way"], told["rows"]) == ("snapshot", 4)
     body = (
         '"id" bigint NOT NULL, "Full Name" nvarchar(max) COLLATE Latin1_General_100_BIN2 NULL, "price" decimal(38,18) NULL,'
