@@ -94,11 +94,12 @@ class Batch:
         outcome.applied = []
         sources = open_files(spark, found, self.pipeline.columns, spec) if found else []
         log = outcome.log = self._known()
+        if not found and log.rule == str(spec.table.rule):
+            return
         stored = tables.stored_columns(spark, spec) if self._is_there("__log") else {}
         if not found:
-            if log.rule != str(spec.table.rule):
-                reconcile(stored, [], spec)
-                folding.set_right_form(spark, self.pipeline, self.run_id, spec, stored, outcome)
+            reconcile(stored, [], spec)
+            folding.set_right_form(spark, self.pipeline, self.run_id, spec, stored, outcome)
             return
         columns = reconcile(stored, [(source.where, source.shape) for source in sources], spec)
         rows = rows_view(self.run_id, spec.table.name)
@@ -145,7 +146,7 @@ class Batch:
         outcome.reloaded = moment
         outcome.log = replace(outcome.log, reloads=(*outcome.log.reloads, moment))
         # Before anything is closed, so that no later run takes the reload for one that never was, wherever this one dies.
-        control.runs(self.spark, self.pipeline, self.run_id, [outcome], lambda outcome: True)
+        control.runs(self.spark, self.pipeline, self.run_id, [outcome], underway=[outcome])
         columns = tables.stored_columns(self.spark, self.spec)
         closed = self._close(moment, marker.relative, columns, outcome, only_run=False)
         folding.set_right_form(self.spark, self.pipeline, self.run_id, self.spec, columns, outcome)

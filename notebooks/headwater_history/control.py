@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -12,10 +12,8 @@ from pyspark.sql import functions as F
 from .config import Pipeline
 from .fold import Log
 from .names import q, text
+from .outcome import Outcome
 from .tables import CONTROL
-
-if TYPE_CHECKING:
-    from .run import Outcome
 
 
 def _schema(pipeline: Pipeline) -> str:
@@ -87,10 +85,10 @@ def logs(spark: SparkSession, pipeline: Pipeline) -> dict[str, Log]:
 
 def runs(
     spark: SparkSession, pipeline: Pipeline, run_id: str, outcomes: Iterable[Outcome],
-    underway: Callable[[Outcome], bool] = lambda outcome: False, ledger: bool = False,
+    underway: Collection[Outcome] = (), ledger: bool = False,
 ) -> None:  # fmt: skip
     """One row per table: what came, what was done, how long it took, how far behind the source it is, and what is known
-    of the log. `underway`: whether the table's log is about to be folded, or its views to change form. How far and which
+    of the log. `underway`: those whose log is about to be folded, or whose views are to change form. How far and which
     is recorded first, so that the next run takes no folded event for one that came in order, wherever this one dies.
     `ledger`: with the files, and what became of each."""
     rows: list[tuple[Any, ...]] = []
@@ -99,7 +97,7 @@ def runs(
         told, log, way = each.summary(), each.log, each.folded
         rows.append((
             run_id, each.table, pipeline.release, int(each.started * 1e6), now, each.seconds,
-            "underway" if underway(each) else told["outcome"], each.error,
+            "underway" if each in underway else told["outcome"], each.error,
             len(each.applied), len(each.aside), each.loads, each.inserts, each.updates, each.deletes, each.late,
             each.quarantined, way.way if way else None, way.reason if way else None, each.newest, told["lagSeconds"], each.reloaded, _ledger(each) if ledger else [],
             *((None,) * 13 if log is None else (

@@ -80,4 +80,4 @@ def forget_form(spark: SparkSession, pipeline: Pipeline, run_id: str, outcome: O
     """Before views or what they read are changed: if that dies or fails, the next run makes the views anew."""
     assert outcome.log is not None
     outcome.log = replace(outcome.log, form="")
-    control.runs(spark, pipeline, run_id, [outcome], lambda outcome: True)
+    control.runs(spark, pipeline, run_id, [outcome], underway=[outcome])

@@ -88,7 +88,7 @@ def _record(
     control.quarantine(spark, pipeline, run_id, problems)
     step("", "quarantined")
     due = folding.choose(spark, pipeline, outcomes, ask)
-    control.runs(spark, pipeline, run_id, outcomes, lambda outcome: outcome in due, ledger=True)
+    control.runs(spark, pipeline, run_id, outcomes, underway=due, ledger=True)
     step("", "recorded")
     return due
 
