@@ -10,7 +10,11 @@ export default tseslint.config(
     rules: {
       // A promise nobody awaits is an error nobody sees.
       "@typescript-eslint/no-floating-promises": "error",
-      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        // { a, ...rest } is how one leaves something out.
+        { argsIgnorePattern: "^_", ignoreRestSiblings: true },
+      ],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       // Mocha's and fast-check's callbacks are async by habit, awaiting or not.
       "@typescript-eslint/require-await": "off",

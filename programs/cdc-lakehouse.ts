@@ -57,6 +57,7 @@ export const cdcLakehouse = defineProgram({
   name: "cdc-lakehouse",
   settings: LakehouseSettings,
   check: checkLakehouseSettings,
+  ephemeral: ephemeralLakehouse,
   run: async ({ pipeline, settings, environment, release }): Promise<LakehouseOutputs> => {
     const { source, replication, landing, target, access, job } = settings;
     const stack = stackName(pipeline.name, environment);
@@ -188,6 +189,43 @@ export const cdcLakehouse = defineProgram({
     };
   },
 });
+
+/**
+ * A lakehouse that comes and goes: it reads the same source, under a replication of its own, and keeps its files and tables apart
+ * from everybody's. It exports nothing: the target's tables are the environment's it is modelled on.
+ */
+function ephemeralLakehouse(
+  { export: _, ...settings }: LakehouseSettings,
+  { name }: { readonly name: string },
+): LakehouseSettings {
+  const { landing, replication, target, access, job } = settings;
+  const { bucketName: _bucket, ...ownLanding } = landing;
+  const { alerts: _alerts, ...quietJob } = job;
+  const suffix = name.replaceAll("-", "_");
+  const { catalog } = target;
+  const { runAs } = access;
+  const { min, max } = replication.capacity;
+  return {
+    ...settings,
+    landing: { ...ownLanding, forceDestroy: true },
+    replication: {
+      ...replication,
+      multiAz: false,
+      capacity: { min: min > 2 ? 2 : min, max: max > 2 ? 2 : max },
+    },
+    target: {
+      ...target,
+      catalog: catalog.provision === "create" ? { ...catalog, name: `${catalog.name}_${suffix}` } : catalog,
+      schema: `${target.schema}_${suffix}`,
+      forceDestroy: true,
+    },
+    access: {
+      ...access,
+      runAs: runAs.provision === "create" ? { ...runAs, name: `${runAs.name}-${name}` } : runAs,
+    },
+    job: { ...quietJob, maxRetries: 0 },
+  };
+}
 
 function exportConfig(stack: string, { export: to }: LakehouseSettings): ExportConfig | undefined {
   if (to === undefined) return undefined;

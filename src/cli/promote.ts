@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Approval } from "../driver/promotion.js";
+import type { Approval } from "../driver/step.js";
 import { describeMs } from "../operations/wait.js";
 import { confirm, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";

@@ -1,4 +1,4 @@
-import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import type { EngineEvent, PolicyEvent, StepEventMetadata } from "@pulumi/pulumi/automation/index.js";
 import type { ChangeSummary, NewEvent, Phase } from "./events.js";
 import type { Redactor } from "./redact.js";
 
@@ -7,6 +7,23 @@ export interface EngineDiagnostic {
   /** The resource it is about; absent for what concerns the whole stack. */
   readonly urn?: string;
   readonly message: string;
+}
+
+/** What the engine would do to one resource. */
+export interface PlannedChange {
+  readonly urn: string;
+  /** `aws:s3/bucket:Bucket` */
+  readonly type: string;
+  readonly name: string;
+  /** `create`, `update`, `replace`, `delete`, `import`, ...: the engine's words. */
+  readonly op: string;
+  /** Properties that force a replacement. */
+  readonly replaceKeys: readonly string[];
+  /** Properties that differ. */
+  readonly changedKeys: readonly string[];
+  /** Inputs in the state and inputs planned; secret ones read `[secret]`, those not known yet as the engine marks them. */
+  readonly old?: Readonly<Record<string, unknown>>;
+  readonly new?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -20,6 +37,7 @@ export class EngineEvents {
   readonly failed: string[] = [];
   /** The summary, when the engine sent one. */
   changes: ChangeSummary | undefined;
+  private readonly steps = new Map<string, PlannedChange>();
 
   constructor(
     private readonly phase: Phase,
@@ -30,6 +48,7 @@ export class EngineEvents {
   readonly accept = (event: EngineEvent): void => {
     const {
       diagnosticEvent: diagnostic,
+      policyEvent,
       resourcePreEvent,
       resOutputsEvent,
       resOpFailedEvent,
@@ -54,14 +73,52 @@ export class EngineEvents {
       }
       this.emit({ type: "diagnostic", phase: this.phase, severity, message, ...about });
     }
-    if (resourcePreEvent !== undefined) this.resource("started", resourcePreEvent.metadata);
-    if (resOutputsEvent !== undefined) this.resource("done", resOutputsEvent.metadata);
+    if (policyEvent !== undefined) this.policy(policyEvent);
+    if (resourcePreEvent !== undefined) {
+      this.resource("started", resourcePreEvent.metadata);
+      this.plan(resourcePreEvent.metadata);
+    }
+    if (resOutputsEvent !== undefined) {
+      this.resource("done", resOutputsEvent.metadata);
+      // What a refresh found is only known once it has looked.
+      if (this.phase === "refresh") this.plan(resOutputsEvent.metadata);
+    }
     if (resOpFailedEvent !== undefined) {
       this.failed.push(resOpFailedEvent.metadata.urn);
       this.resource("failed", resOpFailedEvent.metadata);
     }
     if (summaryEvent !== undefined) this.changes = counts(summaryEvent.resourceChanges);
   };
+
+  /** What the engine planned for each resource, in its order; `same` left out. */
+  get planned(): PlannedChange[] {
+    return [...this.steps.values()];
+  }
+
+  private plan({ op, urn, type, keys, diffs, old, new: now }: StepEventMetadata): void {
+    // A replacement comes as three steps; one of them says it all. What the engine only reads it does not change.
+    const known = this.steps.get(urn);
+    const kind = /replace/.test(op) ? "replace" : op;
+    if (["same", "read", "refresh"].includes(op) || known?.op === "replace") return;
+    // Providers are nothing in a cloud, and the engine does not count them.
+    if (type.startsWith("pulumi:providers:")) return;
+    this.steps.set(urn, {
+      ...{ urn, type, name: nameOf(urn), op: kind },
+      replaceKeys: keys ?? known?.replaceKeys ?? [],
+      changedKeys: diffs ?? known?.changedKeys ?? [],
+      ...(old?.inputs === undefined ? {} : { old: old.inputs as Record<string, unknown> }),
+      ...(now?.inputs === undefined ? {} : { new: now.inputs as Record<string, unknown> }),
+    });
+  }
+
+  /** A policy pack's word. The engine fails the operation by itself where the policy is mandatory. */
+  private policy({ resourceUrn: urn, message, policyName, enforcementLevel }: PolicyEvent): void {
+    const text = this.redactor.text(`policy ${policyName}: ${plain(message).trim()}`);
+    const severity = enforcementLevel === "mandatory" ? "error" : "warning";
+    const about = urn === undefined ? {} : { urn };
+    if (severity === "error") this.errors.push({ ...about, message: text });
+    this.emit({ type: "diagnostic", phase: this.phase, severity, message: text, ...about });
+  }
 
   private resource(
     state: "started" | "done" | "failed",

@@ -1,4 +1,7 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 import type { PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
+import { identify } from "../engine/processes.js";
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
 import { parseS3Url } from "../operations/landing.js";
@@ -7,9 +10,10 @@ import type { WaitOptions } from "../operations/wait.js";
 import { lakehouseOutputs } from "./checks/outputs.js";
 import { EnvironmentClients } from "./clients.js";
 import { Interruption } from "./engine-command.js";
-import { counts } from "./engine-events.js";
+import { counts, type PlannedChange } from "./engine-events.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary, NewEvent } from "./events.js";
+import type { LastUpdate } from "./gates/gate.js";
 import {
   maskOutputs,
   runOperation,
@@ -18,8 +22,9 @@ import {
   type OperationResult,
 } from "./operation.js";
 import type { Redactor } from "./redact.js";
-import type { Release } from "./release.js";
-import type { LoadedStack } from "./stack-settings.js";
+import { canonical, type Release } from "./release.js";
+import type { Releases } from "./release-store.js";
+import type { Known, LoadedStack } from "./stack-settings.js";
 import { StackWorkspace, type StackHome } from "./stack-workspace.js";
 
 /** An environment's state in the backend. */
@@ -33,21 +38,13 @@ export interface EnvironmentStatus {
   readonly pending: readonly PendingOperation[];
   /** Secret ones read `[secret]`. */
   readonly outputs: Readonly<Record<string, unknown>>;
-  readonly last?: {
-    readonly kind: string;
-    readonly result: string;
-    /** ISO time. */
-    readonly at: string;
-    readonly changes: ChangeSummary;
-    /** The release, when it was Headwater that ran it. */
-    readonly release?: string;
-  };
+  readonly last?: LastUpdate & { readonly changes: ChangeSummary };
 }
 
 /** How an operation on an environment is run; see {@link OperationOptions}. */
 export interface RunOptions extends Pick<
   OperationOptions,
-  "signal" | "firmSignal" | "graceMs" | "pendingOperations"
+  "signal" | "firmSignal" | "graceMs" | "pendingOperations" | "policyPacks"
 > {
   readonly emit?: (event: NewEvent) => void;
   /** Breaks the lock another operation holds on the stack. Only when its process is known to be gone. */
@@ -60,7 +57,8 @@ export interface ReloadOptions extends Partial<WaitOptions> {
   readonly ingest?: boolean;
 }
 
-const MESSAGE = /^headwater: release ([0-9a-f]{64})$/;
+/** What updates are marked with in the stack's history. */
+const MESSAGE = /^headwater: release ([0-9a-f]{64})(?: settings ([0-9a-f]{16}))?$/;
 
 /** One pipeline in one environment: a stack, and the settings it is run with. */
 export class Environment {
@@ -74,16 +72,22 @@ export class Environment {
       readonly pipeline: string;
       readonly home: StackHome;
       readonly redactor: Redactor;
-      readonly load: (stack: string) => Promise<LoadedStack>;
-      readonly program: (loaded: LoadedStack, release: string) => PulumiFn;
+      readonly releases: Releases;
+      /** Programs and pipelines of the caller, for what needs no release. */
+      readonly known: Known;
+      readonly load: (stack: string, known: Known) => Promise<LoadedStack>;
     },
   ) {
     this.stackName = stackName(parts.pipeline, name);
   }
 
-  /** Reads and validates the environment's settings; nothing is run. */
-  async settings(): Promise<LoadedStack> {
-    const loaded = await this.parts.load(this.stackName);
+  /**
+   * Reads and validates the environment's settings; nothing is run.
+   * @param release what the settings are for: its own programs say what is allowed.
+   */
+  async settings(release?: Release): Promise<LoadedStack> {
+    const { load, known, releases } = this.parts;
+    const loaded = await load(this.stackName, release === undefined ? known : await releases.load(release));
     this.parts.redactor.learn(loaded.document.config);
     return loaded;
   }
@@ -97,12 +101,20 @@ export class Environment {
   }
 
   /**
+   * Compares what the clouds hold with the state; neither is changed.
+   * @returns a change for each resource that differs (`update`) or is gone (`delete`).
+   */
+  async drift(options: RunOptions = {}): Promise<readonly PlannedChange[]> {
+    return (await this.operate("refresh", undefined, options)).planned;
+  }
+
+  /**
    * Destroys every resource. With `remove` the stack itself goes too, its history included, once it is empty.
    * @throws HeadwaterError `driver/not-empty` when resources are left after a destroy that reported success.
    */
   async destroy(options: RunOptions & { readonly remove?: boolean } = {}): Promise<OperationResult> {
     const result = await this.operate("destroy", undefined, options);
-    await this.inWorkspace(async (workspace) => {
+    await this.inWorkspace(undefined, async (workspace) => {
       const state = await workspace.state();
       if (state === undefined) return;
       const { resources } = state;
@@ -141,34 +153,47 @@ export class Environment {
     );
   }
 
+  /** The last update of the stack; undefined before the first. */
+  last(): Promise<EnvironmentStatus["last"]> {
+    return this.inWorkspace(undefined, async (workspace) =>
+      this.lastOf(await workspace.stack(nothing, new Interruption())),
+    );
+  }
+
   /** What the backend knows of this environment; no cloud is asked. */
   status(): Promise<EnvironmentStatus> {
-    return this.inWorkspace(async (workspace) => {
+    return this.inWorkspace(undefined, async (workspace) => {
       const common = { environment: this.name, stack: this.stackName };
       const state = await workspace.state();
       if (state === undefined) return { ...common, exists: false, resources: 0, pending: [], outputs: {} };
       const { resources, pending } = state;
       const stack = await workspace.stack(nothing, new Interruption());
       const outputs = maskOutputs(await stack.outputs(), this.parts.redactor);
-      const [last] = await stack.history(1, 1, false);
-      if (last === undefined)
-        return { ...common, exists: true, resources: resources.length, pending, outputs };
-      const release = MESSAGE.exec(last.message)?.[1];
+      const last = await this.lastOf(stack);
       return {
         ...common,
         exists: true,
         resources: resources.length,
         pending,
         outputs,
-        last: {
-          kind: last.kind,
-          result: last.result,
-          at: last.endTime.toISOString(),
-          changes: counts(last.resourceChanges),
-          ...(release === undefined ? {} : { release }),
-        },
+        ...(last === undefined ? {} : { last }),
       };
     });
+  }
+
+  private async lastOf(stack: Stack): Promise<EnvironmentStatus["last"]> {
+    const [last] = await stack.history(1, 1, false);
+    if (last === undefined) return undefined;
+    const [, release, settings] = MESSAGE.exec(last.message) ?? [];
+    return {
+      kind: last.kind,
+      result: last.result,
+      at: last.endTime.toISOString(),
+      message: this.parts.redactor.text(last.message),
+      changes: counts(last.resourceChanges),
+      ...(release === undefined ? {} : { release }),
+      ...(settings === undefined ? {} : { settings }),
+    };
   }
 
   /**
@@ -176,11 +201,11 @@ export class Environment {
    * What is done through it is neither recorded nor made safe.
    */
   async stack(release?: Release): Promise<Stack> {
-    const loaded = await this.settings();
+    const loaded = await this.settings(release);
     const workspace = await StackWorkspace.open(this.parts.home, this.stackName, loaded.document);
     this.handles.push(workspace);
     if ((await workspace.state()) === undefined) await workspace.create();
-    return workspace.stack(this.parts.program(loaded, release?.id ?? "unreleased"), new Interruption());
+    return workspace.stack(programOf(loaded, release?.id ?? "unreleased"), new Interruption());
   }
 
   /** Clients for the account and workspace this environment lives in. */
@@ -204,22 +229,31 @@ export class Environment {
     release: Release | undefined,
     options: RunOptions,
   ): Promise<OperationResult> {
-    return this.inWorkspace(async (workspace, loaded) => {
+    return this.inWorkspace(release, async (workspace, loaded) => {
       if (options.unlock === true && (await workspace.state()) !== undefined) await workspace.unlock();
-      return runOperation(workspace, kind, {
-        program: release === undefined ? nothing : this.parts.program(loaded, release.id),
-        redactor: this.parts.redactor,
-        emit: (event) => options.emit?.({ ...event, environment: this.name }),
-        ...(release === undefined ? {} : { message: `headwater: release ${release.id}` }),
-        ...pick(options),
-      });
+      const run = (): Promise<OperationResult> =>
+        runOperation(workspace, kind, {
+          program: release === undefined ? nothing : programOf(loaded, release.id),
+          redactor: this.parts.redactor,
+          emit: (event) => options.emit?.({ ...event, environment: this.name }),
+          ...(release === undefined ? {} : { message: messageOf(release, loaded) }),
+          ...pick(options),
+        });
+      try {
+        return await run();
+      } catch (error) {
+        if (!isLockOfTheDead(error)) throw error;
+        await workspace.unlock();
+        return run();
+      }
     });
   }
 
   private async inWorkspace<T>(
+    release: Release | undefined,
     body: (workspace: StackWorkspace, loaded: LoadedStack) => Promise<T>,
   ): Promise<T> {
-    const loaded = await this.settings();
+    const loaded = await this.settings(release);
     const workspace = await StackWorkspace.open(this.parts.home, this.stackName, loaded.document);
     try {
       return await body(workspace, loaded);
@@ -233,11 +267,42 @@ export class Environment {
 
 const nothing: PulumiFn = () => Promise.resolve();
 
-function pick({ signal, firmSignal, graceMs, pendingOperations }: RunOptions): Partial<OperationOptions> {
+function programOf({ program, pipeline, settings, environment }: LoadedStack, release: string): PulumiFn {
+  return async () =>
+    (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>;
+}
+
+/** Tells two configurations of an environment apart. */
+export function settingsDigest({ document }: LoadedStack): string {
+  return createHash("sha256").update(canonical(document.config)).digest("hex").slice(0, 16);
+}
+
+/** Whether the engine found its lock held by a process of this machine that is gone. */
+function isLockOfTheDead(error: unknown): boolean {
+  if (!(error instanceof HeadwaterError) || error.code !== "driver/stack-locked") return false;
+  const holders = [...String(error.details.found).matchAll(/created by \S+@(\S+) \(pid (\d+)\)/g)];
+  return (
+    holders.length > 0 &&
+    holders.every(([, host, pid]) => host === hostname() && identify(Number(pid)) === undefined)
+  );
+}
+
+function messageOf({ id }: Release, loaded: LoadedStack): string {
+  return `headwater: release ${id} settings ${settingsDigest(loaded)}`;
+}
+
+function pick({
+  signal,
+  firmSignal,
+  graceMs,
+  pendingOperations,
+  policyPacks,
+}: RunOptions): Partial<OperationOptions> {
   return {
     ...(signal === undefined ? {} : { signal }),
     ...(firmSignal === undefined ? {} : { firmSignal }),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(pendingOperations === undefined ? {} : { pendingOperations }),
+    ...(policyPacks === undefined ? {} : { policyPacks }),
   };
 }

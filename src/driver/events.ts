@@ -1,10 +1,22 @@
 import type { HeadwaterError } from "../model/errors.js";
 
 /**
- * One part of a step. `settings` comes first and covers all environments at once; `approve` only exists where the caller
- * gave a function.
+ * One part of a step. `settings` comes first and covers all environments at once; `identity`, `refresh` (a look for drift) and
+ * `approve` only exist where rules or the caller ask for them; `rollback` follows an `up` that failed.
  */
-export type Phase = "settings" | "preview" | "approve" | "up" | "checks" | "destroy" | "reload";
+export type Phase =
+  | "settings"
+  | "lease"
+  | "identity"
+  | "preview"
+  | "refresh"
+  | "gates"
+  | "approve"
+  | "up"
+  | "checks"
+  | "rollback"
+  | "destroy"
+  | "reload";
 
 /** How many resources had which operation: `create`, `update`, `replace`, `delete`, `same`, ... (the engine's words). */
 export type ChangeSummary = Readonly<Record<string, number>>;
@@ -57,6 +69,24 @@ export interface DiagnosticEvent extends Common {
   readonly urn?: string;
 }
 
+/** What a gate holds against a plan. */
+export interface GateFinding {
+  /** The resource it is about; absent for what concerns the whole step. */
+  readonly urn?: string;
+  /** A sentence. */
+  readonly message: string;
+}
+
+export interface GateEvent extends Common {
+  readonly type: "gate";
+  /** The gate's rule, as an override names it. */
+  readonly rule: string;
+  readonly verdict: "passed" | "refused" | "overridden";
+  readonly findings: readonly GateFinding[];
+  /** Why it was overridden. */
+  readonly reason?: string;
+}
+
 export interface CheckEvent extends Common {
   readonly type: "check";
   readonly check: string;
@@ -76,7 +106,7 @@ export type Outcome = "succeeded" | "failed" | "cancelled";
 
 /** What happens during a promotion, in order. The result tells the truth; events tell the story. */
 export type PromotionEvent =
-  StartedEvent | PhaseEvent | ResourceEvent | DiagnosticEvent | CheckEvent | DoneEvent;
+  StartedEvent | PhaseEvent | ResourceEvent | DiagnosticEvent | GateEvent | CheckEvent | DoneEvent;
 
 type Undated<E> = E extends PromotionEvent ? Omit<E, "at"> : never;
 

@@ -8,7 +8,7 @@ export * from "./checks/ingested.js";
 export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./checks/outputs.js";
 export * from "./checks/replication-loaded.js";
 export { EnvironmentClients } from "./clients.js";
-export type { EngineDiagnostic } from "./engine-events.js";
+export type { EngineDiagnostic, PlannedChange } from "./engine-events.js";
 export { Environment, type EnvironmentStatus, type ReloadOptions, type RunOptions } from "./environment.js";
 export { EngineError, PendingOperationsError, type PendingOperation } from "./errors.js";
 export type {
@@ -16,6 +16,8 @@ export type {
   CheckEvent,
   DiagnosticEvent,
   DoneEvent,
+  GateEvent,
+  GateFinding,
   Outcome,
   Phase,
   PhaseEvent,
@@ -24,16 +26,15 @@ export type {
   StartedEvent,
 } from "./events.js";
 export { reload, type ReloadMarker, type ReloadResult, type ReloadTarget } from "../operations/reload.js";
+export * from "./gates/index.js";
+export { GateError, type GateVerdict } from "./gates/judge.js";
+export type { EphemeralOptions } from "./ephemeral.js";
+export type { LeaseHolder } from "./lease.js";
 export type { OperationResult } from "./operation.js";
-export { Platform, type PlatformOptions } from "./platform.js";
-export type {
-  Approval,
-  CheckOutcome,
-  PromoteOptions,
-  Promotion,
-  PromotionResult,
-  StepResult,
-} from "./promotion.js";
-export type { PastOperation, RecordHead, RecordLine } from "./record.js";
+export { Platform, type EphemeralStatus, type PlatformOptions, type ReapResult } from "./platform.js";
+export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
+export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";
 export type { LoadedStack, Overlay } from "./stack-settings.js";
+export type { Approval, ApprovalAnswer, CheckOutcome, StepOptions, StepResult } from "./step.js";
+export type { EphemeralEnvironment, WithEphemeralOptions } from "./with-ephemeral.js";

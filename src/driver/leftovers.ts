@@ -9,12 +9,28 @@ import { identify, isRunning, type ProcessIdentity } from "../engine/processes.j
  */
 export const FOLDER_VARIABLE = "HEADWATER_STACK_FOLDER";
 
-/** Kills what still works for a private folder. Linux only: elsewhere a plugin whose engine was killed ends when it likes. */
-export async function endProcessesOf(folder: string): Promise<void> {
+/**
+ * Kills what still works for a private folder. Linux only: elsewhere a plugin whose engine was killed ends when it likes.
+ * @param graceMs what it is given to end by itself, having been asked: an engine then finishes the resources in hand.
+ */
+export async function endProcessesOf(folder: string, graceMs = 0): Promise<void> {
   const left = await processesOf(folder);
-  for (const { pid } of left) kill(pid);
-  for (let tries = 0; left.some(isRunning) && tries < 100; tries++) await sleep(20);
+  if (graceMs > 0) {
+    // Only the engine: a plugin that is asked to end would leave its resource half-way.
+    for (const { pid } of left.filter(({ name }) => name === "pulumi")) send(pid, "SIGINT");
+    await ended(left, graceMs);
+  }
+  for (const process of left.filter(isRunning)) send(process.pid, "SIGKILL");
+  await ended(left, 2000);
 }
+
+async function ended(processes: readonly ProcessIdentity[], limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (processes.some(isRunning) && performance.now() < deadline) await sleep(20);
+}
+
+/** An engine whose driver was killed may be in the middle of a resource. */
+const ABANDONED_GRACE_MS = 30_000;
 
 /** Private folders of processes that died before they could remove them, and what such a process had started. */
 export async function removeAbandoned(parent: string): Promise<void> {
@@ -22,27 +38,32 @@ export async function removeAbandoned(parent: string): Promise<void> {
     const pid = Number(entry.split(".").at(-2));
     if (!Number.isInteger(pid) || pid <= 0 || identify(pid) !== undefined) continue;
     const folder = path.join(parent, entry);
-    await endProcessesOf(folder);
+    await endProcessesOf(folder, ABANDONED_GRACE_MS);
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function processesOf(folder: string): Promise<ProcessIdentity[]> {
+interface Left extends ProcessIdentity {
+  readonly name: string;
+}
+
+async function processesOf(folder: string): Promise<Left[]> {
   if (process.platform !== "linux") return [];
-  const found: ProcessIdentity[] = [];
+  const found: Left[] = [];
   for (const name of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry))) {
     // Other users' environments cannot be read, and processes come and go.
     const environment = await readFile(`/proc/${name}/environ`, "latin1").catch(() => "");
     if (!environment.split("\0").includes(`${FOLDER_VARIABLE}=${folder}`)) continue;
     const identity = identify(Number(name));
-    if (identity !== undefined) found.push(identity);
+    const command = await readFile(`/proc/${name}/comm`, "utf8").catch(() => "");
+    if (identity !== undefined) found.push({ ...identity, name: command.trim() });
   }
   return found;
 }
 
-function kill(pid: number): void {
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ended by itself
   }

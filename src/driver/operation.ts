@@ -2,13 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { OutputMap, PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
 import { HeadwaterError } from "../model/errors.js";
 import { CommandFailure, Interruption } from "./engine-command.js";
-import { counts, EngineEvents, plain } from "./engine-events.js";
+import { counts, EngineEvents, plain, type PlannedChange } from "./engine-events.js";
 import { EngineError, PendingOperationsError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary, NewEvent } from "./events.js";
 import type { Redactor } from "./redact.js";
+import { remedyFor } from "./remedies.js";
 import type { StackWorkspace } from "./stack-workspace.js";
 
-export type OperationKind = "preview" | "up" | "destroy";
+/** `refresh` only looks: what the cloud holds is compared with the state, and neither is changed. */
+export type OperationKind = "preview" | "up" | "destroy" | "refresh";
 
 export interface OperationOptions {
   readonly program: PulumiFn;
@@ -23,10 +25,14 @@ export interface OperationOptions {
   readonly message?: string;
   /** What to do about operations an earlier run left half-way. Default `refuse`. */
   readonly pendingOperations?: "refuse" | "forget";
+  /** Folders of Pulumi policy packs, for preview and `up`. */
+  readonly policyPacks?: readonly string[];
 }
 
 export interface OperationResult {
   readonly changes: ChangeSummary;
+  /** Resource by resource, without what stays the same. */
+  readonly planned: readonly PlannedChange[];
   /** The stack's outputs after `up`; secret ones read `[secret]`. */
   readonly outputs: Readonly<Record<string, unknown>>;
 }
@@ -67,11 +73,11 @@ async function runNow(
   let result: OperationResult | undefined;
   try {
     const state = await workspace.state();
-    if (state === undefined && kind === "destroy") return { changes: {}, outputs: {} };
+    if (state === undefined && (kind === "destroy" || kind === "refresh")) return NOTHING;
     if (state === undefined) await workspace.create();
     else await judgePending(workspace, state.pending, options.pendingOperations ?? "refuse");
     const stack = await workspace.stack(program.run, interruption);
-    result = await runOn(stack, kind, events, redactor, options.message);
+    result = await runOn(stack, kind, events, options);
   } catch (error) {
     failure = error;
   } finally {
@@ -84,12 +90,13 @@ async function runNow(
   throw await explain(workspace, kind, { failure, events, program, stopper, redactor, signal });
 }
 
+const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {} };
+
 async function runOn(
   stack: Stack,
   kind: OperationKind,
   events: EngineEvents,
-  redactor: Redactor,
-  message: string | undefined,
+  { redactor, message, policyPacks = [] }: OperationOptions,
 ): Promise<OperationResult> {
   const common = {
     onEvent: events.accept,
@@ -97,16 +104,23 @@ async function runOn(
     suppressProgress: true,
     ...(message === undefined ? {} : { message }),
   };
-  if (kind === "preview") {
-    const { changeSummary } = await stack.preview(common);
-    return { changes: counts(changeSummary), outputs: {} };
-  }
+  const policies = policyPacks.length === 0 ? {} : { policyPacks: [...policyPacks] };
+  const result = (
+    summary: Readonly<Record<string, number | undefined>> | undefined,
+    outputs: OutputMap = {},
+  ): OperationResult => ({
+    changes: counts(summary),
+    planned: events.planned,
+    outputs: maskOutputs(outputs, redactor),
+  });
+  if (kind === "preview") return result((await stack.preview({ ...common, ...policies })).changeSummary);
+  if (kind === "refresh") return result((await stack.previewRefresh({ ...common })).changeSummary);
   if (kind === "destroy") {
     const { summary } = await stack.destroy({ ...common, showSecrets: false });
-    return { changes: counts(summary.resourceChanges), outputs: {} };
+    return result(summary.resourceChanges);
   }
-  const { summary, outputs } = await stack.up({ ...common, showSecrets: false });
-  return { changes: counts(summary.resourceChanges), outputs: maskOutputs(outputs, redactor) };
+  const { summary, outputs } = await stack.up({ ...common, ...policies, showSecrets: false });
+  return result(summary.resourceChanges, outputs);
 }
 
 /** Plain outputs as they are, secret ones as `[secret]`; the redactor learns them. */
@@ -222,7 +236,10 @@ async function explain(
       "another operation holds the stack",
       {
         where,
-        found: lock.split("\n").slice(0, 2).join(" "),
+        found: lock
+          .split("\n")
+          .map((line) => line.trim())
+          .join(" "),
         remedy:
           "Wait until it has ended. If its process is gone, run again with unlock (on the command line: --unlock).",
       },
@@ -242,7 +259,10 @@ async function explain(
           .filter(({ urn }) => urn === resource.urn)
           .map(({ message }) => message)
           .join("\n"),
-        remedy: "Mend the cause the provider names and run again: what was done already is kept.",
+        remedy: [
+          remedyFor(resource.message) ?? "Mend the cause the provider names.",
+          "What was done already is kept: run again.",
+        ].join(" "),
       },
       said,
       { cause: failure },

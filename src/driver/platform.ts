@@ -3,20 +3,38 @@ import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import type { Engine } from "../engine/engine.js";
 import { ensureEngine } from "../engine/engine.js";
 import { HeadwaterError } from "../model/errors.js";
+import { stackName } from "../model/naming.js";
 import type { Pipeline } from "../model/pipeline.js";
 import type { ReloadResult } from "../operations/reload.js";
+import type { AwsConnection } from "../operations/aws.js";
 import { pickByName, type Program } from "../settings/program.js";
+import { loadPromotionRules, type PromotionRules } from "../settings/promotion-rules.js";
 import { EngineCommand } from "./engine-command.js";
 import { Environment, type ReloadOptions, type RunOptions } from "./environment.js";
-import { asHeadwaterError } from "./errors.js";
-import type { ChangeSummary, NewEvent } from "./events.js";
+import { asHeadwaterError, type PendingOperation } from "./errors.js";
+import type { ChangeSummary } from "./events.js";
+import {
+  Ephemerals,
+  loadEphemeral,
+  parseTtl,
+  type EphemeralOptions,
+  type EphemeralRecord,
+} from "./ephemeral.js";
+import { holderOf, withLease, type LeaseHolder, type LeaseOptions } from "./lease.js";
 import type { OperationResult } from "./operation.js";
-import { isCancellation, startPromotion, type PromoteOptions, type Promotion } from "./promotion.js";
-import { OperationRecord, readRecords, type PastOperation } from "./record.js";
+import { startPromotion, type PromoteOptions, type Promotion } from "./promotion.js";
+import { Proofs } from "./proofs.js";
+import { OperationRecord, readRecord, readRecords, type PastOperation, type RecordFilter } from "./record.js";
 import { Redactor } from "./redact.js";
-import { makeRelease, ownSources, type Release, type ReleaseSources } from "./release.js";
-import { loadStack, type Overlay } from "./stack-settings.js";
+import { ownSources, type Release, type ReleaseSources } from "./release.js";
+import { Releases } from "./release-store.js";
+import { loadStack, type Known, type LoadedStack, type Overlay } from "./stack-settings.js";
 import type { PluginLocation, StackHome } from "./stack-workspace.js";
+import type { StepOptions } from "./step.js";
+import { openStore } from "./store/open-store.js";
+import type { Store } from "./store/store.js";
+import { Story } from "./story.js";
+import { withEphemeral, type EphemeralEnvironment, type WithEphemeralOptions } from "./with-ephemeral.js";
 
 export interface PlatformOptions {
   /** The Pulumi project's name. */
@@ -32,6 +50,13 @@ export interface PlatformOptions {
    * `awskms://...`, `default` (Pulumi Cloud's own). Counts when a stack is created; later its state knows.
    */
   readonly secretsProvider?: string;
+  /**
+   * Where releases, records, leases and proofs lie: `file:///folder` or `s3://bucket/prefix`. Default: `.headwater` beside the
+   * state of a `file://` or `s3://` backend; other backends need it.
+   */
+  readonly store?: string;
+  /** Rules of promotion. Default: `promotion.yaml` in the settings' folder, where there is one. */
+  readonly rules?: PromotionRules;
   /** The engine to use. Default: found, downloaded or built (`ensureEngine`). */
   readonly engine?: Pick<Engine, "root">;
   /** Environment variables for the engine, the plugins and the checks' clients, over this process's own. */
@@ -39,7 +64,7 @@ export interface PlatformOptions {
   /** Plugins that are used instead of those the engine would look for. */
   readonly plugins?: readonly PluginLocation[];
   readonly overlay?: Overlay;
-  /** For private folders (removed again) and for `history/` (kept). Default: `.headwater`. */
+  /** For private folders (removed again) and for releases laid out to be run. Default: `.headwater`. */
   readonly workFolder?: string;
   /** What relative paths in programs start from. Default: the current folder. */
   readonly projectFolder?: string;
@@ -57,16 +82,29 @@ export interface PlatformOptions {
  */
 export class Platform {
   private readonly environments = new Map<string, Environment>();
+  private readonly proofs: Proofs;
+  private readonly ephemeralStore: Ephemerals;
 
   private constructor(
     private readonly options: PlatformOptions,
     private readonly home: StackHome,
     private readonly redactor: Redactor,
-  ) {}
+    private readonly store: Store,
+    private readonly releases: Releases,
+    /** The order of environments and what each asks for. */
+    readonly rules: PromotionRules,
+  ) {
+    this.proofs = new Proofs(store);
+    this.ephemeralStore = new Ephemerals(store);
+  }
 
-  /** @throws HeadwaterError of the engine, or `driver/no-such` for what the options lack. */
+  /** @throws HeadwaterError of the engine, of the rules, or `driver/no-store`. */
   static async open(options: PlatformOptions): Promise<Platform> {
-    const { environment = {}, progress = () => undefined } = options;
+    const { environment = {}, progress = () => undefined, backend } = options;
+    const settingsDir = path.resolve(options.settingsDir);
+    const rules = options.rules ?? loadPromotionRules(path.join(settingsDir, RULES_FILE));
+    const all = { ...process.env, ...environment };
+    const store = openStore(backend, options.store, () => backendConnection(all));
     const engine = options.engine ?? (await ensureEngine({ progress }));
     const { command, version } = await PulumiCommand.get({ root: engine.root }).catch((error: unknown) => {
       throw asHeadwaterError(
@@ -75,24 +113,30 @@ export class Platform {
         `the Pulumi engine in ${engine.root} cannot be used`,
       );
     });
+    const workFolder = path.resolve(options.workFolder ?? ".headwater");
     const home: StackHome = {
       project: options.project,
       projectFolder: path.resolve(options.projectFolder ?? "."),
-      backend: options.backend,
+      backend,
       secretsProvider: options.secretsProvider ?? "passphrase",
       command: new EngineCommand(command, version),
       environment,
       plugins: options.plugins ?? [],
-      workFolder: path.resolve(options.workFolder ?? ".headwater"),
+      workFolder,
     };
-    return new Platform(options, home, new Redactor({ ...process.env, ...environment }));
+    const releases = new Releases(store, options.sources ?? ownSources(), options, workFolder);
+    return new Platform(options, home, new Redactor(all), store, releases, rules);
   }
 
-  /** The release of a program and a pipeline as they are on disk now. */
+  /** The release of a program and a pipeline as they are on disk now; stored, so that it can be promoted later. */
   async release(of: { readonly program: string; readonly pipeline: string }): Promise<Release> {
     const program = pickByName("program", of.program, this.options.programs, "release");
-    const pipeline = this.pipeline(of.pipeline);
-    return makeRelease(program.name, pipeline, this.options.sources ?? ownSources());
+    return this.releases.make(program.name, this.pipeline(of.pipeline));
+  }
+
+  /** A release that was stored, by its id or the beginning of it. */
+  storedRelease(id: string): Promise<Release> {
+    return this.releases.find(id);
   }
 
   /** An environment of a pipeline; the pipeline may be left out where there is only one. */
@@ -101,111 +145,266 @@ export class Platform {
     const key = `${owner}-${name}`;
     let environment = this.environments.get(key);
     if (environment === undefined) {
-      environment = new Environment(name, {
-        pipeline: owner,
-        home: this.home,
-        redactor: this.redactor,
-        load: (stack) =>
-          loadStack(path.resolve(this.options.settingsDir), stack, this.options, this.options.overlay),
-        program:
-          ({ program, pipeline, settings, environment }, release) =>
-          async () =>
-            (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>,
-      });
+      environment = this.makeEnvironment(name, owner, (stack, known) =>
+        loadStack(path.resolve(this.options.settingsDir), stack, known, this.options.overlay),
+      );
       this.environments.set(key, environment);
     }
     return environment;
   }
 
+  private makeEnvironment(
+    name: string,
+    pipeline: string,
+    load: (stack: string, known: Known) => Promise<LoadedStack>,
+  ): Environment {
+    const { home, redactor, releases } = this;
+    return new Environment(name, { pipeline, home, redactor, releases, known: this.options, load });
+  }
+
   /**
-   * Carries a release through environments, in order: settings of all first, then for each preview, approval, up and
+   * Carries a release through environments, in order: settings of all first, then for each preview, gates, approval, up and
    * checks. Stops at the first failure. Starts at once; the record is written as it goes.
    */
-  promote(release: Release, options: PromoteOptions): Promotion {
-    if (options.through.length === 0) {
+  promote(release: Release, { through, ...options }: PromoteOptions): Promotion {
+    if (through.length === 0) {
       throw new HeadwaterError("driver/no-environments", "a promotion needs at least one environment", {
         field: "through",
         found: [],
       });
     }
+    return this.start(
+      release,
+      through.map((name) => this.environment(name, release.pipeline)),
+      options,
+    );
+  }
+
+  /**
+   * Goes on with a promotion whose process was killed, exactly where it stopped: environments that passed are left alone, an
+   * `up` that succeeded is not repeated, what was approved is not asked again unless the plan has changed.
+   * @param id of its record. Default: the newest promotion that was interrupted.
+   * @throws HeadwaterError `driver/nothing-to-resume`.
+   */
+  async resume(options: StepOptions & { readonly id?: string } = {}): Promise<Promotion> {
+    const { id, ...step } = options;
+    const past =
+      id === undefined
+        ? (await this.history({ kind: "promotion" })).find(({ outcome }) => outcome === "interrupted")
+        : await readRecord(this.store, id);
+    if (past?.outcome !== "interrupted" || past.head.release === undefined) {
+      throw new HeadwaterError("driver/nothing-to-resume", "no promotion waits to be gone on with", {
+        where: past === undefined ? this.store.locate("records") : past.file,
+        found: past?.outcome ?? "none that was interrupted",
+        allowed: "interrupted",
+        remedy: "What failed or was cancelled is promoted again: headwater promote.",
+      });
+    }
+    const { through, pipeline, release } = past.head;
+    const environments = await Promise.all(
+      through.map(async (name) => {
+        const ephemeral = await this.ephemeralStore.find(stackName(pipeline, name));
+        return ephemeral === undefined
+          ? this.environment(name, pipeline)
+          : this.ephemeralEnvironment(ephemeral);
+      }),
+    );
+    return this.start(await this.releases.find(release), environments, step, past);
+  }
+
+  private start(
+    release: Release,
+    environments: readonly Environment[],
+    options: StepOptions,
+    past?: PastOperation,
+  ): Promotion {
+    const { redactor, store, proofs, releases, rules } = this;
     return startPromotion(
       {
-        release,
+        ...{ release, rules, redactor, store, proofs, releases },
         pipeline: this.pipeline(release.pipeline),
-        environments: options.through.map((name) => this.environment(name, release.pipeline)),
-        redactor: this.redactor,
-        workFolder: this.home.workFolder,
+        environments,
+        ...(past === undefined ? {} : { past }),
       },
       options,
     );
   }
 
-  /** Destroys an environment, recorded as a promotion is. */
+  /**
+   * Raises an ephemeral environment: written down in the store first, then promoted into as any other. Whoever calls this
+   * destroys it; `withEphemeral` does both.
+   */
+  async raise(
+    options: EphemeralOptions & StepOptions & { readonly release?: Release },
+  ): Promise<{ readonly environment: Environment; readonly promotion: Promotion }> {
+    const { name, ttl, pipeline, from = this.rules.path?.[0] ?? "dev", release: given, ...step } = options;
+    const owner = this.pipeline(pipeline);
+    const model = this.environment(from, owner.name);
+    const { program } = await model.settings(given);
+    const release = given ?? (await this.release({ program: program.name, pipeline: owner.name }));
+    const base = await model.settings(release);
+    const record = await this.ephemeralStore.add(base, { name, ttl });
+    const environment = this.ephemeralEnvironment(record);
+    return { environment, promotion: this.start(release, [environment], step) };
+  }
+
+  /**
+   * Raises an ephemeral environment, hands it to `body` and destroys it, whatever happens: success, an exception, the
+   * time being over, the caller's signal, SIGINT or SIGTERM. After a kill -9, `reap` destroys it once it has expired.
+   * @throws whatever `body` throws; HeadwaterError `driver/ephemeral-left` when it could not be destroyed.
+   */
+  withEphemeral<T>(
+    options: WithEphemeralOptions,
+    body: (environment: EphemeralEnvironment) => Promise<T> | T,
+  ): Promise<T> {
+    return withEphemeral(this, { ...options, timeoutMs: options.timeoutMs ?? parseTtl(options.ttl) }, body);
+  }
+
+  /** The ephemeral environments of this backend, those that expire first in front. */
+  async ephemerals(): Promise<EphemeralStatus[]> {
+    const all = await this.ephemeralStore.all();
+    return Promise.all(
+      all.map(async (record) => {
+        const { config: _, ...shown } = record;
+        const holder = await holderOf(this.store, stackName(record.pipeline, record.name));
+        return {
+          ...shown,
+          expired: Date.parse(record.expires) <= Date.now(),
+          ...(holder === undefined ? {} : { holder }),
+        };
+      }),
+    );
+  }
+
+  /** Lets an ephemeral environment live for a while from now. @returns when it expires, as ISO time. */
+  async extendEphemeral(name: string, ttl: number | string, pipeline?: string): Promise<string> {
+    return (await this.ephemeralStore.extend(stackName(this.pipeline(pipeline).name, name), ttl)).expires;
+  }
+
+  /**
+   * Destroys an ephemeral environment, its stack and what is known of it. What an earlier run left half-way is forgotten, and
+   * returned: whether it exists is for somebody to look.
+   */
+  async destroyEphemeral(
+    name: string,
+    options: Omit<RunOptions, "pendingOperations"> & LeaseChoice & { readonly pipeline?: string } = {},
+  ): Promise<OperationResult & { readonly leftHalfWay: readonly PendingOperation[] }> {
+    const stack = stackName(this.pipeline(options.pipeline).name, name);
+    const record = await this.ephemeralStore.find(stack);
+    if (record === undefined) throw this.ephemeralStore.unknown(stack);
+    const environment = this.ephemeralEnvironment(record);
+    const choice = { whenHeld: "wait" as const, ...options };
+    const destroy = async (signal: AbortSignal) => {
+      const { pending } = await environment.status();
+      const result = await environment.destroy({
+        ...options,
+        signal,
+        pendingOperations: "forget",
+        remove: true,
+      });
+      await this.proofs.forget(stack);
+      await this.ephemeralStore.forget(stack);
+      return { ...result, leftHalfWay: pending };
+    };
+    return this.recorded("destroy", environment, choice, destroy, ({ changes }) => ({ changes }));
+  }
+
+  /**
+   * Destroys every ephemeral environment that has expired; the backend is all that needs to be known. One that fails does not
+   * stop the others. One that somebody is working on right now is left for the next time.
+   */
+  async reap(options: Omit<RunOptions, "pendingOperations"> = {}): Promise<ReapResult> {
+    const result: { destroyed: string[]; failed: { name: string; error: HeadwaterError }[] } = {
+      destroyed: [],
+      failed: [],
+    };
+    for (const { name, pipeline, expired } of await this.ephemerals()) {
+      if (!expired) continue;
+      options.signal?.throwIfAborted();
+      try {
+        await this.destroyEphemeral(name, { ...options, pipeline, whenHeld: "refuse" });
+        result.destroyed.push(name);
+      } catch (error) {
+        result.failed.push({
+          name,
+          error: asHeadwaterError(error, "driver/internal", "it could not be destroyed"),
+        });
+      }
+    }
+    return result;
+  }
+
+  private ephemeralEnvironment(record: EphemeralRecord): Environment {
+    return this.makeEnvironment(record.name, record.pipeline, async (_stack, known) =>
+      loadEphemeral(record, known),
+    );
+  }
+
+  /** Destroys an environment, recorded as a promotion is. What was proven there is forgotten. */
   destroy(
     name: string,
-    options: RunOptions & { readonly pipeline?: string; readonly remove?: boolean } = {},
+    options: RunOptions & LeaseChoice & { readonly pipeline?: string; readonly remove?: boolean } = {},
   ): Promise<OperationResult> {
     const environment = this.environment(name, options.pipeline);
-    return this.recorded(
-      "destroy",
-      environment,
-      options.emit,
-      () => environment.destroy(options),
-      ({ changes }) => ({ changes }),
-    );
+    const destroy = async (signal: AbortSignal): Promise<OperationResult> => {
+      const result = await environment.destroy({ ...options, signal });
+      await this.proofs.forget(environment.stackName);
+      return result;
+    };
+    return this.recorded("destroy", environment, options, destroy, ({ changes }) => ({ changes }));
   }
 
   /** Reloads an environment (see `Environment.reload`), recorded as a promotion is. */
   reload(
     name: string,
-    options: ReloadOptions & { readonly pipeline?: string; readonly emit?: RunOptions["emit"] } = {},
+    options: ReloadOptions &
+      LeaseChoice & { readonly pipeline?: string; readonly emit?: RunOptions["emit"] } = {},
   ): Promise<ReloadResult> {
     const environment = this.environment(name, options.pipeline);
     const progress = (message: string): void => {
       options.progress?.(message);
       options.emit?.({ type: "phase", phase: "reload", environment: name, state: "progress", message });
     };
-    return this.recorded("reload", environment, options.emit, () =>
-      environment.reload({ ...options, progress }),
+    return this.recorded("reload", environment, options, (signal) =>
+      environment.reload({ ...options, signal, progress }),
     );
   }
 
   private async recorded<T>(
     kind: "destroy" | "reload",
     environment: Environment,
-    show: RunOptions["emit"],
-    run: () => Promise<T>,
+    { emit, signal, whenHeld }: Pick<RunOptions, "emit" | "signal"> & LeaseChoice,
+    body: (signal: AbortSignal) => Promise<T>,
     changesOf: (result: T) => { changes?: ChangeSummary } = () => ({}),
   ): Promise<T> {
-    const { name } = environment;
+    const { name, stackName } = environment;
     const { pipeline, program } = await environment.settings();
     const about = { kind, program: program.name, pipeline: pipeline.name, through: [name] };
-    const record = await OperationRecord.open(this.home.workFolder, about);
-    const started = performance.now();
-    const emit = async (event: NewEvent): Promise<void> => {
-      await record.note(event);
-      show?.(event);
-    };
-    const phase = { type: "phase", phase: kind, environment: name } as const;
-    await emit({ ...phase, state: "started" });
+    const record = await OperationRecord.open(this.store, about);
+    const story = new Story(record, (event) => emit?.(event));
+    const progress = (message: string): void =>
+      story.tell({ type: "phase", phase: "lease", environment: name, state: "progress", message });
+    const lease = { progress, ...(signal && { signal }), ...(whenHeld && { whenHeld }) };
     try {
-      const result = await run();
-      const elapsedMs = Math.round(performance.now() - started);
-      await emit({ ...phase, state: "succeeded", elapsedMs, ...changesOf(result) });
-      await emit({ type: "done", outcome: "succeeded", elapsedMs });
+      const result = await story.phase(
+        kind,
+        name,
+        signal,
+        () => withLease(this.store, stackName, `${kind} ${record.id}`, lease, body),
+        changesOf,
+      );
+      await story.end();
       return result;
     } catch (caught) {
       const error = asHeadwaterError(caught, "driver/internal", `${kind} failed`);
-      const elapsedMs = Math.round(performance.now() - started);
-      await emit({ ...phase, state: "failed", elapsedMs, error });
-      await emit({ type: "done", outcome: isCancellation(error) ? "cancelled" : "failed", elapsedMs });
+      await story.end(error);
       throw error;
     }
   }
 
-  /** What was done from this work folder, newest first. */
-  history(): Promise<PastOperation[]> {
-    return readRecords(this.home.workFolder);
+  /** What was done with this backend, from any machine, newest first. */
+  history(filter: RecordFilter = {}): Promise<PastOperation[]> {
+    return readRecords(this.store, filter);
   }
 
   /** Removes the private folders of stacks that were handed out. */
@@ -219,4 +418,38 @@ export class Platform {
     if (name === undefined && only !== undefined && others.length === 0) return only;
     return pickByName("pipeline", name ?? "", pipelines, "platform");
   }
+}
+
+/** An ephemeral environment as the store knows it. */
+export interface EphemeralStatus extends Omit<EphemeralRecord, "config"> {
+  readonly expired: boolean;
+  /** Who works on it now. */
+  readonly holder?: LeaseHolder;
+}
+
+export interface ReapResult {
+  readonly destroyed: readonly string[];
+  readonly failed: readonly { readonly name: string; readonly error: HeadwaterError }[];
+}
+
+/** Rules of promotion, in the settings' folder. */
+const RULES_FILE = "promotion.yaml";
+
+type LeaseChoice = Pick<LeaseOptions, "whenHeld">;
+
+/** S3 as the engine reaches its backend: by the environment alone. */
+function backendConnection(environment: Readonly<Record<string, string | undefined>>): AwsConnection {
+  const { AWS_REGION: region, AWS_DEFAULT_REGION: other, AWS_PROFILE: profile } = environment;
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+  const { AWS_SESSION_TOKEN: sessionToken, AWS_ENDPOINT_URL_S3: s3 = environment["AWS_ENDPOINT_URL"] } =
+    environment;
+  return {
+    region: region || other || "us-east-1",
+    ...(s3 ? { endpoints: { s3 } } : {}),
+    ...(accessKeyId && secretAccessKey
+      ? { credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) } }
+      : profile
+        ? { profile }
+        : {}),
+  };
 }

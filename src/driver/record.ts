@@ -1,39 +1,77 @@
 import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import os from "node:os";
-import path from "node:path";
-import { identify } from "../engine/processes.js";
+import { isRunning, self, type ProcessIdentity } from "../engine/processes.js";
 import { HeadwaterError } from "../model/errors.js";
-import type { ChangeSummary, NewEvent, Outcome } from "./events.js";
+import type { ChangeSummary, GateFinding, NewEvent, Outcome } from "./events.js";
+import { StoreConflict, type Store } from "./store/store.js";
 
 /** The first line of a record. */
 export interface RecordHead {
-  readonly kind: "promotion" | "destroy" | "reload";
+  readonly kind: "promotion" | "destroy" | "reload" | "ephemeral";
   readonly id: string;
   /** ISO time. */
   readonly at: string;
   readonly by: string;
-  readonly pid: number;
+  readonly process: ProcessIdentity;
   readonly release?: string;
   readonly program: string;
   readonly pipeline: string;
   readonly through: readonly string[];
 }
 
-/** A line for each phase and check that began or ended; the last line of a finished record is `end`. */
-export type RecordLine =
-  | {
-      readonly kind: "phase" | "check";
-      readonly at: string;
-      readonly environment?: string;
-      readonly name: string;
-      readonly state: string;
-      readonly elapsedMs?: number;
-      readonly changes?: ChangeSummary;
-      readonly message?: string;
-      readonly error?: { readonly code: string; readonly message: string };
-    }
-  | { readonly kind: "end"; readonly at: string; readonly outcome: Outcome; readonly elapsedMs: number };
+interface Line<Kind> {
+  readonly kind: Kind;
+  readonly at: string;
+  readonly environment?: string;
+}
+
+/** A phase or check that began or ended. */
+export interface ProgressLine extends Line<"phase" | "check"> {
+  readonly name: string;
+  readonly state: string;
+  readonly elapsedMs?: number;
+  readonly changes?: ChangeSummary;
+  readonly message?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** A gate's verdict on a preview. */
+export interface GateLine extends Line<"gate"> {
+  readonly rule: string;
+  readonly verdict: "passed" | "refused" | "overridden";
+  readonly findings: readonly GateFinding[];
+  /** Why it was overridden. */
+  readonly reason?: string;
+}
+
+/** What an environment was built with: the configuration as the engine was given it, encrypted values left out. */
+export interface SettingsLine extends Line<"settings"> {
+  readonly digest: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Somebody agreed to exactly these changes. */
+export interface ApprovalLine extends Line<"approval"> {
+  readonly by: string;
+  /** Of the planned changes: another plan has to be approved again. */
+  readonly plan: string;
+}
+
+/** An interrupted promotion goes on, in another process. */
+export interface ResumedLine extends Line<"resumed"> {
+  readonly by: string;
+  readonly process: ProcessIdentity;
+}
+
+export interface EndLine extends Line<"end"> {
+  readonly outcome: Outcome;
+  readonly elapsedMs: number;
+}
+
+/** A line of a record; the last one of a finished record is `end`. */
+export type RecordLine = ProgressLine | GateLine | SettingsLine | ApprovalLine | ResumedLine | EndLine;
+
+type Undated<L> = L extends RecordLine ? Omit<L, "at"> : never;
 
 /** A record read back. Without `end` its process was killed, or is still at it. */
 export interface PastOperation {
@@ -43,67 +81,121 @@ export interface PastOperation {
   readonly outcome: Outcome | "running" | "interrupted";
 }
 
+/** `user@host`. */
+export function whoami(): string {
+  return `${os.userInfo().username}@${os.hostname()}`;
+}
+
 /**
- * What was done, one JSON object a line, written as it happens: after a kill the file tells how far it came.
- * Lives in `<workFolder>/history/<id>.jsonl`.
+ * What was done, one JSON object a line, written to the store as it happens: after a kill it tells how far things came.
+ * The object is written whole each time, on condition that nobody else has; so two processes cannot go on with one record.
  */
 export class OperationRecord {
   private writing: Promise<void> = Promise.resolve();
 
   private constructor(
-    readonly id: string,
-    readonly file: string,
+    private readonly store: Store,
+    readonly head: RecordHead,
+    private text: string,
+    private version: string | undefined,
   ) {}
 
+  get id(): string {
+    return this.head.id;
+  }
+
+  /** Where it lies, for people. */
+  get file(): string {
+    return this.store.locate(keyOf(this.id));
+  }
+
   static async open(
-    workFolder: string,
-    head: Omit<RecordHead, "id" | "at" | "by" | "pid">,
+    store: Store,
+    head: Omit<RecordHead, "id" | "at" | "by" | "process">,
   ): Promise<OperationRecord> {
-    const folder = path.join(workFolder, "history");
-    await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-      throw cannotWrite(folder, error);
-    });
     const at = new Date().toISOString();
     // Sorts by time; the random end keeps two of the same millisecond apart.
     const id = `${at.replace(/[-:.]/g, "").replace("T", "-").replace("Z", "")}-${randomBytes(3).toString("hex")}`;
-    const record = new OperationRecord(id, path.join(folder, `${id}.jsonl`));
-    const { username } = os.userInfo();
-    await record.write({ ...head, id, at, by: `${username}@${os.hostname()}`, pid: process.pid });
+    const full: RecordHead = { ...head, id, at, by: whoami(), process: self() };
+    const record = new OperationRecord(store, full, "", undefined);
+    await record.append(full);
     return record;
   }
 
-  /** Writes down what an event says about phases, checks and the end; other events are display only. */
+  /** Goes on with the record of an operation whose process is gone. */
+  static async resume(store: Store, past: PastOperation): Promise<OperationRecord> {
+    const stored = await store.get(keyOf(past.head.id));
+    if (stored === undefined) throw new Error(`the record ${past.file} has gone`);
+    // What a kill may have cut off is left out for good.
+    const text = stored.bytes.toString();
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    const record = new OperationRecord(store, past.head, whole, stored.version);
+    await record.write({ kind: "resumed", by: whoami(), process: self() });
+    return record;
+  }
+
+  /** Writes down what an event says about phases, checks, gates and the end; other events are display only. */
   note(event: NewEvent): Promise<void> {
-    const at = new Date().toISOString();
-    const common = { at, ...(event.environment === undefined ? {} : { environment: event.environment }) };
+    const common = event.environment === undefined ? {} : { environment: event.environment };
     if (event.type === "phase" && event.state !== "progress") {
-      const { phase: name, state, elapsedMs, changes, error } = event;
+      const { phase: name, state, elapsedMs, changes, error, message } = event;
       const failure = error === undefined ? undefined : { code: error.code, message: error.message };
-      return this.write({ kind: "phase", ...common, name, state, elapsedMs, changes, error: failure });
+      return this.write({
+        kind: "phase",
+        ...common,
+        name,
+        state,
+        elapsedMs,
+        changes,
+        message,
+        error: failure,
+      });
     }
     if (event.type === "check" && event.state !== "progress") {
       const { check: name, state, elapsedMs, message } = event;
       return this.write({ kind: "check", ...common, name, state, elapsedMs, message });
     }
+    if (event.type === "gate") {
+      const { rule, verdict, findings, reason } = event;
+      return this.write({ kind: "gate", ...common, rule, verdict, findings, reason });
+    }
     if (event.type === "done") {
-      return this.write({ kind: "end", at, outcome: event.outcome, elapsedMs: event.elapsedMs });
+      return this.write({ kind: "end", outcome: event.outcome, elapsedMs: event.elapsedMs });
     }
     return this.writing;
   }
 
-  private write(line: RecordHead | RecordLine): Promise<void> {
-    this.writing = this.writing
-      .then(() => appendFile(this.file, `${JSON.stringify(line)}\n`, { mode: 0o600 }))
-      .catch((error: unknown) => {
+  write(line: Undated<RecordLine>): Promise<void> {
+    return this.append({ at: new Date().toISOString(), ...line });
+  }
+
+  private append(line: object): Promise<void> {
+    this.writing = this.writing.then(async () => {
+      const text = `${this.text}${JSON.stringify(line)}\n`;
+      const when = this.version === undefined ? "absent" : { version: this.version };
+      try {
+        this.version = await this.store.put(keyOf(this.id), text, when);
+        this.text = text;
+      } catch (error) {
         throw cannotWrite(this.file, error);
-      });
+      }
+    });
+    // Whoever asked for the line is told; later lines are refused in the same way.
+    this.writing.catch(() => undefined);
     return this.writing;
   }
 }
 
 /** Nothing goes on unrecorded. */
 function cannotWrite(where: string, error: unknown): HeadwaterError {
-  if (error instanceof HeadwaterError) return error;
+  if (error instanceof StoreConflict) {
+    return new HeadwaterError(
+      "driver/record",
+      "another process goes on with this operation",
+      { where, remedy: "Follow its record; only one process may carry a promotion on." },
+      { cause: error },
+    );
+  }
   return new HeadwaterError(
     "driver/record",
     "what is done cannot be recorded",
@@ -116,22 +208,51 @@ function cannotWrite(where: string, error: unknown): HeadwaterError {
   );
 }
 
-/** All records of a work folder, newest first. A last line that was cut off by a kill is left out. */
-export async function readRecords(workFolder: string): Promise<PastOperation[]> {
-  const folder = path.join(workFolder, "history");
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
-  const files = names
-    .filter((name) => name.endsWith(".jsonl"))
-    .sort()
-    .reverse();
-  return Promise.all(files.map((name) => readRecord(path.join(folder, name))));
+/** Which records to read. */
+export interface RecordFilter {
+  /** At most so many, the newest. Default: all. */
+  readonly limit?: number;
+  /** Only those that went through this environment. */
+  readonly environment?: string;
+  readonly kind?: RecordHead["kind"];
 }
 
-async function readRecord(file: string): Promise<PastOperation> {
-  const lines = (await readFile(file, "utf8")).split("\n");
+/** Records of a store, newest first. */
+export async function readRecords(store: Store, filter: RecordFilter = {}): Promise<PastOperation[]> {
+  const { limit = Infinity, environment, kind } = filter;
+  const keys = (await store.list("records/")).reverse();
+  const found: PastOperation[] = [];
+  // A few at a time: on S3 each is a request.
+  for (let start = 0; start < keys.length && found.length < limit; start += 16) {
+    const some = await Promise.all(keys.slice(start, start + 16).map((key) => readKey(store, key)));
+    found.push(
+      ...some.filter(
+        ({ head }) =>
+          (environment === undefined || head.through.includes(environment)) &&
+          (kind === undefined || head.kind === kind),
+      ),
+    );
+  }
+  return found.slice(0, limit);
+}
+
+/** One record by its id. */
+export async function readRecord(store: Store, id: string): Promise<PastOperation> {
+  if (!/^[0-9a-f-]+$/.test(id) || (await store.get(keyOf(id))) === undefined) {
+    throw new HeadwaterError("driver/no-record", "there is no such record", {
+      where: store.locate("records"),
+      field: "id",
+      found: id,
+      remedy: "`headwater history` lists what there is.",
+    });
+  }
+  return readKey(store, keyOf(id));
+}
+
+async function readKey(store: Store, key: string): Promise<PastOperation> {
+  const file = store.locate(key);
+  const stored = await store.get(key);
+  const lines = (stored?.bytes.toString() ?? "").split("\n");
   lines.pop(); // what follows the last newline: nothing, or a line that was cut off
   const [head, ...rest] = lines.map((line) => JSON.parse(line) as unknown);
   if (head === undefined) {
@@ -141,7 +262,17 @@ async function readRecord(file: string): Promise<PastOperation> {
     });
   }
   const past = { file, head: head as RecordHead, lines: rest as RecordLine[] };
-  const end = past.lines.find((line) => line.kind === "end");
-  const running = past.head.by.endsWith(`@${os.hostname()}`) && identify(past.head.pid) !== undefined;
-  return { ...past, outcome: end?.outcome ?? (running ? "running" : "interrupted") };
+  const end = past.lines.findLast((line) => line.kind === "end");
+  const resumed = past.lines.findLast((line) => line.kind === "resumed");
+  // An end that is older than the last resumption is the end of an earlier attempt.
+  if (end !== undefined && !(resumed !== undefined && past.lines.indexOf(resumed) > past.lines.indexOf(end)))
+    return { ...past, outcome: end.outcome };
+  const { by, process } = resumed ?? past.head;
+  // Of a process elsewhere nothing is known; its lease tells whether it lives.
+  const running = by.endsWith(`@${os.hostname()}`) && isRunning(process);
+  return { ...past, outcome: running ? "running" : "interrupted" };
+}
+
+function keyOf(id: string): string {
+  return `records/${id}.jsonl`;
 }

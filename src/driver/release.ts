@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { packageRoot } from "../engine/paths.js";
@@ -23,91 +23,145 @@ export interface Release {
 
 /** Where a release's content is found; the defaults are Headwater's own, as they are installed. */
 export interface ReleaseSources {
-  /** Label -> folder with the code that programs consist of. The label, not the folder, is hashed. */
-  readonly code: Readonly<Record<string, string>>;
-  readonly notebooks: string;
-  /** A file in the package whose installed `@pulumi/*` packages count. */
+  /** The folder all paths below are relative to, and keep their place under when a release is stored. */
+  readonly root: string;
+  /** Files and folders that programs and pipelines consist of, relative to `root`. */
+  readonly code: readonly string[];
+  /** The notebooks' folder, relative to `root`; where there is none, the installed Headwater's count by its version. */
+  readonly notebooks?: string;
+  /** The manifest, relative to `root`. Its installed `@pulumi/*` and `headwater` packages count. */
   readonly packageJson: string;
+  /**
+   * Modules below `root` that export `programs` and `pipelines`. With it an environment is built by the stored release's
+   * own code, whatever is on disk by then. Without it (programs that are closures of the caller) a stored release can only
+   * be promoted while what is on disk has its hash.
+   */
+  readonly entry?: { readonly programs: string; readonly pipelines: string };
+}
+
+/** A file of a release: path below `root`, and its bytes. */
+export interface ReleaseFile {
+  readonly path: string;
+  readonly bytes: Buffer;
 }
 
 /** The code that runs here: compiled under `dist/`, or TypeScript where a loader runs the sources. */
 export function ownSources(): ReleaseSources {
   const root = packageRoot();
-  const src = path.dirname(import.meta.dirname);
+  const src = path.relative(root, path.dirname(import.meta.dirname));
+  const beside = path.dirname(src);
+  const ending = path.extname(import.meta.filename);
   return {
-    code: {
-      model: path.join(src, "model"),
-      settings: path.join(src, "settings"),
-      components: path.join(src, "components"),
-      programs: path.join(path.dirname(src), "programs"),
+    root,
+    code: [
+      ...["model", "settings", "components"].map((room) => path.join(src, room)),
+      path.join(beside, "programs"),
+      path.join(beside, "pipelines"),
+    ],
+    notebooks: "notebooks",
+    packageJson: "package.json",
+    entry: {
+      programs: path.join(beside, "programs", `all${ending}`),
+      pipelines: path.join(beside, "pipelines", `index${ending}`),
     },
-    notebooks: path.join(root, "notebooks"),
-    packageJson: path.join(root, "package.json"),
   };
 }
 
-/** Builds the release of a program and a pipeline from what is on disk now. */
-export async function makeRelease(
+/** Reads what a release of these sources consists of, in a stable order. */
+export async function readContent(sources: ReleaseSources): Promise<ReleaseFile[]> {
+  const { root, code, notebooks, packageJson } = sources;
+  const lists = await Promise.all([
+    ...code.map((part) => listFiles(root, part, isCode)),
+    ...(notebooks === undefined ? [] : [listFiles(root, notebooks, isContent)]),
+    listFiles(root, packageJson, isContent),
+  ]);
+  const paths = [...new Set(lists.flat())].sort();
+  return Promise.all(
+    paths.map(async (file) => ({ path: file, bytes: await readFile(path.join(root, file)) })),
+  );
+}
+
+/**
+ * The release that content makes.
+ * @param providers installed packages, see {@link providerVersions}.
+ */
+export function releaseOf(
   program: string,
   pipeline: { readonly name: string },
   sources: ReleaseSources,
-): Promise<Release> {
-  const code = await Promise.all(
-    Object.entries(sources.code).map(async ([label, folder]) => [label, await hashFolder(folder, isCode)]),
-  );
+  content: readonly ReleaseFile[],
+  providers: Readonly<Record<string, string>>,
+): Release {
+  const { notebooks, packageJson } = sources;
+  const isNotebook = ({ path: file }: ReleaseFile): boolean =>
+    notebooks !== undefined && isBelow(file, posix(notebooks));
+  // The manifest travels along for its `type`; what counts of it are the versions of the providers.
+  const code = content.filter((file) => !isNotebook(file) && file.path !== posix(packageJson));
   const parts = {
-    code: hash(canonical(Object.fromEntries(code))),
+    code: hashFiles(code),
     pipeline: hash(canonical(pipeline)),
-    notebooks: await hashFolder(sources.notebooks, isContent),
-    providers: await providerVersions(sources.packageJson),
+    notebooks: hashFiles(content.filter(isNotebook)),
+    providers,
   };
   return { id: hash(canonical({ program, ...parts })), program, pipeline: pipeline.name, parts };
 }
 
+function isBelow(file: string, folder: string): boolean {
+  return file.startsWith(`${folder}/`);
+}
+
 /** Source maps and type declarations do not run; a map names the folders of the machine it was built on. */
 function isCode(name: string): boolean {
-  return /\.(js|ts|json)$/.test(name) && !name.endsWith(".d.ts");
+  return /\.(js|mjs|cjs|ts|json)$/.test(name) && !name.endsWith(".d.ts");
 }
 
 function isContent(name: string): boolean {
   return !name.endsWith(".pyc");
 }
 
-/** Hash over the relative paths and bytes of a folder's files, hidden ones and caches left out. */
-async function hashFolder(folder: string, wanted: (name: string) => boolean): Promise<string> {
-  const files = await listFiles(folder, wanted);
+/** Hash over the paths and bytes of files. */
+function hashFiles(files: readonly ReleaseFile[]): string {
   const digest = createHash("sha256");
-  for (const file of files) {
-    const bytes = await readFile(path.join(folder, file));
+  for (const { path: file, bytes } of files) {
     // Lengths in front: no two lists of files can run into the same bytes.
     digest.update(`${file.length} ${file} ${bytes.length} `).update(bytes);
   }
   return digest.digest("hex");
 }
 
-async function listFiles(folder: string, wanted: (name: string) => boolean, below = ""): Promise<string[]> {
-  const entries = await readdir(path.join(folder, below), { withFileTypes: true }).catch((error: unknown) => {
+/** A file, or the files below a folder; hidden ones and caches left out. */
+async function listFiles(root: string, part: string, wanted: (name: string) => boolean): Promise<string[]> {
+  const at = path.join(root, part);
+  try {
+    if ((await stat(at)).isFile()) return [posix(part)];
+    const entries = await readdir(at, { withFileTypes: true });
+    const lists = await Promise.all(
+      entries
+        .filter(({ name }) => !name.startsWith(".") && name !== "__pycache__" && name !== "node_modules")
+        .map(async (entry) => {
+          const file = path.join(part, entry.name);
+          if (entry.isDirectory()) return listFiles(root, file, wanted);
+          return entry.isFile() && wanted(entry.name) ? [posix(file)] : [];
+        }),
+    );
+    return lists.flat();
+  } catch (error) {
+    if (error instanceof HeadwaterError) throw error;
     throw new HeadwaterError(
       "driver/release-incomplete",
-      "a folder that belongs to the release is missing",
-      { where: path.join(folder, below), remedy: "Build the project first, or install the package again." },
+      "what belongs to the release is missing",
+      { where: at, remedy: "Build the project first, or install the package again." },
       { cause: error },
     );
-  });
-  const lists = await Promise.all(
-    entries
-      .filter(({ name }) => !name.startsWith(".") && name !== "__pycache__" && name !== "node_modules")
-      .map(async (entry) => {
-        const file = path.posix.join(below, entry.name);
-        if (entry.isDirectory()) return listFiles(folder, wanted, file);
-        return entry.isFile() && wanted(entry.name) ? [file] : [];
-      }),
-  );
-  return lists.flat().sort();
+  }
 }
 
-/** Versions of the installed `@pulumi/*` packages the project depends on. */
-async function providerVersions(packageJson: string): Promise<Record<string, string>> {
+function posix(file: string): string {
+  return path.normalize(file).split(path.sep).join("/");
+}
+
+/** Versions of the installed `@pulumi/*` packages the project depends on, and of Headwater where it is one of them. */
+export async function providerVersions(packageJson: string): Promise<Record<string, string>> {
   const manifest = JSON.parse(await readFile(packageJson, "utf8")) as Manifest;
   const names = [
     ...Object.keys(manifest.dependencies ?? {}),
@@ -115,7 +169,9 @@ async function providerVersions(packageJson: string): Promise<Record<string, str
   ];
   const require = createRequire(packageJson);
   const versions: Record<string, string> = {};
-  for (const name of [...new Set(names)].filter((name) => name.startsWith("@pulumi/")).sort()) {
+  for (const name of [...new Set(names)]
+    .filter((name) => /^@pulumi\/|^(@[^/]+\/)?headwater$/.test(name))
+    .sort()) {
     const { version } = require(`${name}/package.json`) as { version: string };
     versions[name] = version;
   }
@@ -132,8 +188,8 @@ function hash(text: string): string {
 }
 
 /** JSON with sorted keys: what a definition means does not depend on the order it is written in. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,

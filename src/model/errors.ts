@@ -12,12 +12,21 @@ export interface ErrorDetails {
   readonly remedy?: string;
 }
 
+const BRAND = Symbol.for("headwater.HeadwaterError");
+
 /**
  * The only error the SDK throws on purpose. `code` is stable and meant for programs (`settings/unknown-key`);
  * the message is meant for people and holds the details as well.
  */
 export class HeadwaterError extends Error {
   override readonly name = "HeadwaterError";
+  readonly [BRAND] = true;
+
+  /** A release runs its own copy of this module beside the driver's: an error of either is one for both. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== HeadwaterError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
 
   constructor(
     readonly code: string,

@@ -1,5 +1,6 @@
 import { DatabaseMigrationServiceClient } from "@aws-sdk/client-database-migration-service";
 import { S3Client } from "@aws-sdk/client-s3";
+import { STSClient } from "@aws-sdk/client-sts";
 
 /**
  * How to reach one environment's AWS account. Credentials come from the SDK's own chain (environment, profile, role)
@@ -7,7 +8,7 @@ import { S3Client } from "@aws-sdk/client-s3";
  */
 export interface AwsConnection {
   readonly region: string;
-  readonly endpoints?: { readonly dms?: string; readonly s3?: string };
+  readonly endpoints?: { readonly dms?: string; readonly s3?: string; readonly sts?: string };
   readonly profile?: string;
   readonly credentials?: {
     readonly accessKeyId: string;
@@ -34,4 +35,8 @@ export function s3Client({ region, endpoints, profile, credentials }: AwsConnect
     profile,
     credentials,
   });
+}
+
+export function stsClient({ region, endpoints, profile, credentials }: AwsConnection): STSClient {
+  return new STSClient({ region, endpoint: endpoints?.sts, profile, credentials });
 }

@@ -53,6 +53,8 @@ const REMEDIES: Record<number, string> = {
  */
 export class WorkspaceClient {
   private readonly host: string;
+  /** What the last answer's `x-databricks-org-id` said. */
+  private orgId: string | undefined;
 
   constructor(
     private readonly connection: WorkspaceConnection,
@@ -73,6 +75,12 @@ export class WorkspaceClient {
 
   post<T>(path: string, body: unknown, request: WorkspaceRequest = {}): Promise<T> {
     return this.request<T>("POST", path, { ...request, body });
+  }
+
+  /** The workspace's id, which Databricks puts into the headers of its answers; undefined where it does not. */
+  async workspaceId(signal?: AbortSignal): Promise<string | undefined> {
+    await this.get("/api/2.0/preview/scim/v2/Me", signal === undefined ? {} : { signal });
+    return this.orgId;
   }
 
   /** @throws WorkspaceError for every answer but 2xx, and (with status 0) when there is no answer. */
@@ -113,6 +121,7 @@ export class WorkspaceClient {
         signal: AbortSignal.any([AbortSignal.timeout(limit), ...(signal === undefined ? [] : [signal])]),
       });
       text = await response.text();
+      this.orgId = response.headers.get("x-databricks-org-id") ?? undefined;
     } catch (error) {
       if (signal?.aborted === true) throw error;
       if (error instanceof HeadwaterError) throw error;

@@ -21,6 +21,11 @@ export interface Program<Schema extends z.ZodType = z.ZodType, Outputs = unknown
   readonly settings: Schema;
   /** What the schema cannot say, for example that a table named in settings exists. */
   readonly check?: (settings: z.output<Schema>, pipeline: Pipeline) => readonly SettingsProblem[];
+  /**
+   * Settings of an ephemeral environment, made of those of the environment it is modelled on: names and prefixes of its own,
+   * small sizes, nobody alerted, and data that may be destroyed with it. Programs without it have no ephemeral environments.
+   */
+  readonly ephemeral?: (settings: z.output<Schema>, about: { readonly name: string }) => z.input<Schema>;
   /** Runs inside a Pulumi update and returns the stack's outputs. Nothing may happen before it is called. */
   readonly run: (inputs: ProgramInputs<z.output<Schema>>) => Promise<Outputs>;
 }

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from "yaml";
 import { HeadwaterError } from "../model/errors.js";
 import { nearest, SECRET_NAME } from "./problems.js";
+import { readYamlFile } from "./yaml-file.js";
 
 /** A stack's settings file, read but not yet checked against a program. */
 export interface StackFile {
@@ -18,6 +17,8 @@ export interface StackFile {
   readonly lineOf: (path: readonly PropertyKey[], atKey?: boolean) => number;
 }
 
+const MISSING =
+  "Name the file stacks/Pulumi.<pipeline>-<environment>.yaml; stacks/samples/ has files to start from.";
 const OWN_KEYS = ["headwater:program", "headwater:pipeline", "headwater:settings"];
 const PULUMI_KEYS = ["config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment"];
 
@@ -27,9 +28,7 @@ const PULUMI_KEYS = ["config", "encryptionsalt", "encryptedkey", "secretsprovide
  * treat the whole object as a secret).
  */
 export function loadStackFile(path: string): StackFile {
-  const lines = new LineCounter();
-  const document = parseDocument(read(path), { lineCounter: lines });
-  const lineOf = (at: readonly PropertyKey[], atKey = false) => findLine(document, lines, at, atKey);
+  const { content, lineOf } = readYamlFile(path, MISSING);
   const refuse = (code: string, at: readonly PropertyKey[], summary: string, details: object) =>
     new HeadwaterError(code, summary, {
       where: `${path}:${lineOf(at, true)}`,
@@ -40,15 +39,6 @@ export function loadStackFile(path: string): StackFile {
       ...details,
     });
 
-  const broken = document.errors[0];
-  if (broken !== undefined) {
-    throw new HeadwaterError("settings/yaml", "is not valid YAML", {
-      where: `${path}:${broken.linePos?.[0].line ?? 1}`,
-      found: broken.message.split("\n")[0],
-      remedy: "Mend the YAML.",
-    });
-  }
-  const content: unknown = document.toJS();
   if (!isObject(content) || !isObject(content["config"])) {
     throw refuse("settings/no-config", ["config"], "has no config", {
       found: isObject(content) ? Object.keys(content) : "nothing",
@@ -140,47 +130,6 @@ function refuseNestedSecure(
 
 function settingsKey(config: object): string {
   return "headwater:settings" in config ? "headwater:settings" : "settings";
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new HeadwaterError(
-      "settings/unreadable",
-      "the stack's settings cannot be read",
-      {
-        where: path,
-        found: (error as NodeJS.ErrnoException).code ?? String(error),
-        remedy:
-          "Name the file stacks/Pulumi.<pipeline>-<environment>.yaml; stacks/samples/ has files to start from.",
-      },
-      { cause: error },
-    );
-  }
-}
-
-/** Walks down as far as the file goes. */
-function findLine(
-  document: Document,
-  lines: LineCounter,
-  path: readonly PropertyKey[],
-  atKey: boolean,
-): number {
-  let offset = 0;
-  let node: unknown = document.contents;
-  for (const [index, part] of path.entries()) {
-    const pair = isMap(node)
-      ? node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part))
-      : undefined;
-    const next: unknown = pair?.value ?? (node as { items?: unknown[] } | null)?.items?.[part as number];
-    if (pair === undefined && (next === undefined || isPair(next))) break;
-    const last = index === path.length - 1;
-    const shown = (pair !== undefined && (last && !atKey ? (pair.value ?? pair.key) : pair.key)) || next;
-    offset = (shown as { range?: [number] } | null)?.range?.[0] ?? offset;
-    node = next;
-  }
-  return lines.linePos(offset).line;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { Pipeline } from "../../model/pipeline.js";
 import type { EnvironmentClients } from "../clients.js";
+import type { OperationResult } from "../operation.js";
 
 /** What a check may look at. */
 export interface CheckContext {
@@ -11,6 +12,10 @@ export interface CheckContext {
   readonly settings: unknown;
   readonly pipeline: Pipeline;
   readonly clients: EnvironmentClients;
+  /** Whether the rules call the environment protected: then a check only reads. */
+  readonly protected: boolean;
+  /** Previews the release here once more. */
+  readonly preview: () => Promise<OperationResult>;
   /** When this environment's step began. */
   readonly since: Date;
   /** Tells people what is waited for. */

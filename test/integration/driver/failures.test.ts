@@ -9,6 +9,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { EngineError, PendingOperationsError } from "../../../src/driver/errors.js";
 import { readRecords } from "../../../src/driver/record.js";
+import { FolderStore } from "../../../src/driver/store/folder-store.js";
 import { HeadwaterError } from "../../../src/model/errors.js";
 import { makeScene, makeThing, PASSPHRASE, thingProgram, type Scene } from "./support.js";
 
@@ -180,7 +181,7 @@ describe("the driver when things go wrong", function () {
     host.child.kill("SIGKILL");
     await once(host.child, "close");
 
-    const [past] = await readRecords(scene.workFolder);
+    const [past] = await readRecords(new FolderStore(path.join(scene.stateFolder, ".headwater")));
     expect(past?.outcome).to.equal("interrupted");
     expect(past?.lines.at(-1)).to.include({
       kind: "phase",
@@ -189,7 +190,11 @@ describe("the driver when things go wrong", function () {
       environment: "dev",
     });
 
-    await (await scene.open()).environment("staging").status();
+    // The engine that was left alone is asked to end, and finishes the resource it has in hand.
+    const status = (await scene.open()).environment("staging").status();
+    await sleep(500);
+    await writeFile(until, "");
+    await status;
     expect(await readdir(stacks)).to.deep.equal([]);
     expect(await processesIn(scene.folder)).to.deep.equal([]);
   });

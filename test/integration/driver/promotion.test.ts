@@ -53,7 +53,7 @@ describe("promotion on the real engine", function () {
     );
     expect(story).to.deep.equal([
       "all settings succeeded",
-      ...ALL.flatMap((name) => [`${name} preview succeeded`, `${name} up succeeded`]),
+      ...ALL.flatMap((name) => ["preview", "gates", "up"].map((phase) => `${name} ${phase} succeeded`)),
     ]);
     expect(events.filter(({ type }) => type === "resource").length).to.be.greaterThan(0);
     expect(events.at(-1)).to.include({ type: "done", outcome: "succeeded" });
@@ -169,10 +169,10 @@ describe("promotion on the real engine", function () {
   });
 
   it("does nothing that it cannot record", async () => {
-    const platform = await scene.open(undefined, {
-      workFolder: path.join(scene.settingsFile("dev"), "work"),
-    });
-    const error = await failureOf(platform.promote(await platform.release(release), { through: ["dev"] }));
+    const platform = await scene.open();
+    const made = await platform.release(release);
+    await writeFile(path.join(scene.stateFolder, ".headwater", "records"), "no folder");
+    const error = await failureOf(platform.promote(made, { through: ["dev"] }));
     expect(error.code).to.equal("driver/record");
     expect((await (await scene.open()).environment("dev").status()).exists).to.equal(false);
   });

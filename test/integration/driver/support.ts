@@ -127,11 +127,7 @@ export function openPlatform(
     plugins: [{ name: "probe", path: path.join(folder, "plugin") }],
     workFolder: path.join(folder, "work"),
     projectFolder: folder,
-    sources: {
-      code: { programs: content },
-      notebooks: path.join(content, "notebooks"),
-      packageJson: path.join(content, "package.json"),
-    },
+    sources: { root: content, code: ["program.js"], notebooks: "notebooks", packageJson: "package.json" },
     ...(root === undefined ? {} : { engine: { root } }),
     ...options,
   });

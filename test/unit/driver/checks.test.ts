@@ -97,6 +97,8 @@ describe("the checks of cdc-lakehouse", () => {
         pipeline,
         clients: new EnvironmentClients("shop-dev", config, environment),
         since: new Date(),
+        protected: false,
+        preview: () => Promise.reject(new Error("no preview here")),
         progress: (message) => told.push(message),
       },
     };

@@ -2,7 +2,14 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { makeRelease, ownSources, type Release, type ReleaseSources } from "../../../src/driver/release.js";
+import {
+  ownSources,
+  providerVersions,
+  readContent,
+  releaseOf,
+  type Release,
+  type ReleaseSources,
+} from "../../../src/driver/release.js";
 import { definePipeline } from "../../../src/model/pipeline.js";
 import { errorOf } from "../operations/errors.js";
 
@@ -33,15 +40,19 @@ describe("release", () => {
       JSON.stringify({ dependencies: { "@pulumi/aws": "*", zod: "*" } }),
     );
     await writeFile(path.join(at, "node_modules", "@pulumi", "aws", "package.json"), '{"version":"7.48.0"}');
-    return {
-      code: { model: path.join(at, "model"), programs: path.join(at, "programs") },
-      notebooks: path.join(at, "notebooks"),
-      packageJson: path.join(at, "package.json"),
-    };
+    return { root: at, code: ["model", "programs"], notebooks: "notebooks", packageJson: "package.json" };
   }
 
   const make = (sources: ReleaseSources, pipeline: { name: string } = shop): Promise<Release> =>
-    makeRelease("cdc-lakehouse", pipeline, sources);
+    readContent(sources).then(async (files) =>
+      releaseOf(
+        "cdc-lakehouse",
+        pipeline,
+        sources,
+        files,
+        await providerVersions(path.join(sources.root, sources.packageJson)),
+      ),
+    );
 
   it("is the same under another path, and next to what does not run", async () => {
     const one = await make(await content("one"));

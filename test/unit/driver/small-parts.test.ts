@@ -6,6 +6,7 @@ import { z } from "zod";
 import { EngineEvents } from "../../../src/driver/engine-events.js";
 import { EventLog, type NewEvent } from "../../../src/driver/events.js";
 import { OperationRecord, readRecords } from "../../../src/driver/record.js";
+import { FolderStore } from "../../../src/driver/store/folder-store.js";
 import { Redactor } from "../../../src/driver/redact.js";
 import { loadStack } from "../../../src/driver/stack-settings.js";
 import { HeadwaterError } from "../../../src/model/errors.js";
@@ -87,14 +88,14 @@ describe("the driver's small parts", () => {
 
   describe("OperationRecord", () => {
     it("writes each step as it happens, and reads back how it ended", async () => {
-      const record = await OperationRecord.open(folder, head);
+      const record = await OperationRecord.open(new FolderStore(folder), head);
       const phase = { type: "phase", phase: "up", environment: "dev" } as const;
       await record.note({ ...phase, state: "started" });
-      expect((await readRecords(folder))[0]).to.deep.include({ outcome: "running" });
+      expect((await readRecords(new FolderStore(folder)))[0]).to.deep.include({ outcome: "running" });
       const error = new HeadwaterError("driver/x", "broke");
       await record.note({ ...phase, state: "failed", elapsedMs: 5, error });
       await record.note({ type: "done", outcome: "failed", elapsedMs: 6 });
-      const [past] = await readRecords(folder);
+      const [past] = await readRecords(new FolderStore(folder));
       expect(past?.outcome).to.equal("failed");
       expect(past?.head).to.deep.include(head);
       expect(past?.lines.map(({ kind }) => kind)).to.deep.equal(["phase", "phase", "end"]);
@@ -102,16 +103,16 @@ describe("the driver's small parts", () => {
     });
 
     it("tells one whose process was killed, though its last line is cut off", async () => {
-      const record = await OperationRecord.open(folder, head);
+      const record = await OperationRecord.open(new FolderStore(folder), head);
       const text = (await readFile(record.file, "utf8")).replace(/"pid":\d+/, '"pid":999999999');
       await writeFile(record.file, text);
       await appendFile(record.file, '{"kind":"phase","na');
-      const [past] = await readRecords(folder);
+      const [past] = await readRecords(new FolderStore(folder));
       expect(past).to.deep.include({ outcome: "interrupted", lines: [] });
     });
 
     it("has none where nothing was done", async () => {
-      expect(await readRecords(path.join(folder, "nowhere"))).to.deep.equal([]);
+      expect(await readRecords(new FolderStore(path.join(folder, "nowhere")))).to.deep.equal([]);
     });
   });
 
