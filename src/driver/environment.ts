@@ -21,6 +21,7 @@ import {
   type OperationOptions,
   type OperationResult,
 } from "./operation.js";
+import { notebookDrift } from "./notebook-drift.js";
 import type { Redactor } from "./redact.js";
 import { canonical, type Release } from "./release.js";
 import type { Releases } from "./release-store.js";
@@ -34,6 +35,8 @@ export interface EnvironmentStatus {
   /** False before the first preview, and after `destroy --remove`. */
   readonly exists: boolean;
   readonly resources: number;
+  /** How many of each type. */
+  readonly resourcesByType: Readonly<Record<string, number>>;
   /** Operations an earlier run left half-way. */
   readonly pending: readonly PendingOperation[];
   /** Secret ones read `[secret]`. */
@@ -101,11 +104,20 @@ export class Environment {
   }
 
   /**
-   * Compares what the clouds hold with the state; neither is changed.
+   * Compares what the clouds hold with the state, notebooks by their content; neither is changed.
    * @returns a change for each resource that differs (`update`) or is gone (`delete`).
    */
   async drift(options: RunOptions = {}): Promise<readonly PlannedChange[]> {
-    return (await this.operate("refresh", undefined, options)).planned;
+    const { planned } = await this.operate("refresh", undefined, options);
+    const files = await this.inWorkspace(
+      undefined,
+      async (workspace) => (await workspace.state())?.files ?? [],
+    );
+    if (files.length === 0) return planned;
+    const { workspace } = await this.clients();
+    const gone = new Set(planned.map(({ urn }) => urn));
+    const edited = await notebookDrift(files, workspace, options.signal);
+    return [...planned, ...edited.filter(({ urn }) => !gone.has(urn))];
   }
 
   /**
@@ -165,7 +177,8 @@ export class Environment {
     return this.inWorkspace(undefined, async (workspace) => {
       const common = { environment: this.name, stack: this.stackName };
       const state = await workspace.state();
-      if (state === undefined) return { ...common, exists: false, resources: 0, pending: [], outputs: {} };
+      if (state === undefined)
+        return { ...common, exists: false, resources: 0, resourcesByType: {}, pending: [], outputs: {} };
       const { resources, pending } = state;
       const stack = await workspace.stack(nothing, new Interruption());
       const outputs = maskOutputs(await stack.outputs(), this.parts.redactor);
@@ -174,6 +187,7 @@ export class Environment {
         ...common,
         exists: true,
         resources: resources.length,
+        resourcesByType: countBy(resources.map(({ type }) => type)),
         pending,
         outputs,
         ...(last === undefined ? {} : { last }),
@@ -263,6 +277,12 @@ export class Environment {
       await workspace.close();
     }
   }
+}
+
+function countBy(types: readonly string[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const type of types) found[type] = (found[type] ?? 0) + 1;
+  return found;
 }
 
 const nothing: PulumiFn = () => Promise.resolve();

@@ -9,6 +9,7 @@ export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./che
 export * from "./checks/replication-loaded.js";
 export { EnvironmentClients } from "./clients.js";
 export type { EngineDiagnostic, PlannedChange } from "./engine-events.js";
+export type { EnvironmentDifference, ResourceDifference, SettingDifference } from "./difference.js";
 export { Environment, type EnvironmentStatus, type ReloadOptions, type RunOptions } from "./environment.js";
 export { EngineError, PendingOperationsError, type PendingOperation } from "./errors.js";
 export type {

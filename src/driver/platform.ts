@@ -9,6 +9,7 @@ import type { ReloadResult } from "../operations/reload.js";
 import type { AwsConnection } from "../operations/aws.js";
 import { pickByName, type Program } from "../settings/program.js";
 import { loadPromotionRules, type PromotionRules } from "../settings/promotion-rules.js";
+import { differingResources, differingSettings, type EnvironmentDifference } from "./difference.js";
 import { EngineCommand } from "./engine-command.js";
 import { Environment, type ReloadOptions, type RunOptions } from "./environment.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
@@ -27,7 +28,7 @@ import { Proofs } from "./proofs.js";
 import { OperationRecord, readRecord, readRecords, type PastOperation, type RecordFilter } from "./record.js";
 import { Redactor } from "./redact.js";
 import { ownSources, type Release, type ReleaseSources } from "./release.js";
-import { Releases } from "./release-store.js";
+import { differingParts, Releases } from "./release-store.js";
 import { loadStack, type Known, type LoadedStack, type Overlay } from "./stack-settings.js";
 import type { PluginLocation, StackHome } from "./stack-workspace.js";
 import type { StepOptions } from "./step.js";
@@ -400,6 +401,31 @@ export class Platform {
       await story.end(error);
       throw error;
     }
+  }
+
+  /** Settings (as the files have them now), resources and releases of two environments, side by side. */
+  async difference(one: string, other: string, pipeline?: string): Promise<EnvironmentDifference> {
+    const sides = [this.environment(one, pipeline), this.environment(other, pipeline)] as const;
+    const [a, b] = await Promise.all(sides.map((environment) => environment.settings()));
+    const [first, second] = await Promise.all(sides.map((environment) => environment.status()));
+    const shown = ({ document, settings }: LoadedStack) => ({
+      ...document.config,
+      "headwater:settings": settings,
+    });
+    const [oneId, otherId] = [first?.last?.release, second?.last?.release];
+    const parts =
+      oneId === undefined || otherId === undefined || oneId === otherId
+        ? ""
+        : differingParts(await this.releases.find(oneId), await this.releases.find(otherId));
+    return {
+      settings: differingSettings(shown(a!), shown(b!)),
+      resources: differingResources(first!.resourcesByType, second!.resourcesByType),
+      releases: {
+        ...(oneId === undefined ? {} : { one: oneId }),
+        ...(otherId === undefined ? {} : { other: otherId }),
+      },
+      parts,
+    };
   }
 
   /** What was done with this backend, from any machine, newest first. */

@@ -6,6 +6,7 @@ import { stringify } from "yaml";
 import { HeadwaterError } from "../model/errors.js";
 import { CommandFailure, type EngineCommand, type Interruption } from "./engine-command.js";
 import type { PendingOperation } from "./errors.js";
+import type { DeployedFile } from "./notebook-drift.js";
 import { endProcessesOf, FOLDER_VARIABLE, removeAbandoned } from "./leftovers.js";
 
 /** A folder with an executable `pulumi-resource-<name>` that the engine is to use instead of a plugin it would look for. */
@@ -116,7 +117,15 @@ export class StackWorkspace {
     const exported = await this.export();
     if (exported === undefined) return undefined;
     const { resources = [], pending_operations: pending = [] } = exported.deployment ?? {};
+    const files = resources.flatMap(({ urn, type, inputs: { path, contentBase64 } = {} }) =>
+      /^databricks:index\/(notebook:Notebook|workspaceFile:WorkspaceFile)$/.test(type) &&
+      typeof path === "string" &&
+      typeof contentBase64 === "string"
+        ? [{ urn, type, path, contentBase64 }]
+        : [],
+    );
     return {
+      files,
       resources: resources
         .filter(({ type }) => !/^pulumi:(pulumi:Stack$|providers:)/.test(type))
         .map(({ urn, type }) => ({ urn, type })),
@@ -186,10 +195,12 @@ export interface StackState {
   /** Without the stack itself and the providers, which are nothing in a cloud. */
   readonly resources: readonly { readonly urn: string; readonly type: string }[];
   readonly pending: readonly PendingOperation[];
+  /** What was put into the workspace's folders. */
+  readonly files: readonly DeployedFile[];
 }
 
 interface RawDeployment {
-  resources?: { urn: string; type: string }[];
+  resources?: { urn: string; type: string; inputs?: Record<string, unknown> }[];
   pending_operations?: { resource: { urn: string }; type: string }[];
 }
 
