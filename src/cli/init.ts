@@ -141,20 +141,13 @@ function schema(own: string, { name }: Wanted): string {
  */
 async function stackFile(sample: string, name: string, environment: "dev" | "prod"): Promise<string> {
   const { parseDocument } = await import("yaml");
-  const document = parseDocument(sample);
+  // Without its first comment, which speaks of copying it.
+  const document = parseDocument(sample.replace(/^(#.*\n)+/, ""));
   const settings = ["config", "headwater:settings"];
   const set = (at: string, value: unknown): void =>
     document.setIn([...settings, ...at.split(".")], document.createNode(value, { flow: true }));
   const stack = `${name}-${environment}`;
   const dev = environment === "dev";
-  const header = [
-    " yaml-language-server: $schema=./stack.schema.json",
-    "",
-    ` Settings of pipeline "${name}" in environment "${environment}": replace account, hosts, ids and names.`,
-    " node_modules/headwater/stacks/samples/ has every setting written out. Credentials never go in here.",
-    " On the sandbox the source, the network and the groups are the sandbox's own, whatever is written here.",
-  ].join("\n");
-  if (document.contents !== null) document.contents.commentBefore = header;
   document.setIn(["config", "headwater:pipeline"], name);
   for (const at of [
     ...["source.secretKmsKeyArn", "landing.kmsKeyArn", "landing.bucketName", "export", "tables"],
@@ -176,5 +169,11 @@ async function stackFile(sample: string, name: string, environment: "dev" | "pro
   set("access.operators", `${name}-operators`);
   set("access.runAs", { provision: "create", name: `headwater-${stack}` });
   // The sample's own style: room inside braces, none inside brackets.
-  return document.toString({ lineWidth: 110 }).replaceAll(/\[ (.*) \]/g, "[$1]");
+  const content = document.toString({ lineWidth: 110 }).replaceAll(/\[ (.*) \]/g, "[$1]");
+  return `# yaml-language-server: $schema=./stack.schema.json
+#
+# Settings of pipeline "${name}" in environment "${environment}": replace account, hosts, ids and names.
+# node_modules/headwater/stacks/samples/ has every setting written out. Credentials never go in here.
+# On the sandbox the source, the network and the groups are the sandbox's own, whatever is written here.
+${content}`;
 }
