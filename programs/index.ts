@@ -1,32 +1,6 @@
-import { Config, getStack } from "@pulumi/pulumi";
 import { pipelines } from "../pipelines/index.js";
-import { HeadwaterError } from "../src/model/errors.js";
-import { parseStackName } from "../src/model/naming.js";
-import { pickByName, resolveSettings } from "../src/settings/program.js";
 import { programs } from "./all.js";
+import { stackMain } from "./stack-main.js";
 
-/*
- * What `pulumi up` by hand runs (Pulumi.yaml's `main`): the very same programs, settings and checks as the driver's,
- * chosen by the stack's own `headwater:program` and `headwater:pipeline`. Pulumi calls the default export; there may be
- * no other.
- */
-
-export default async function main(): Promise<unknown> {
-  const stack = getStack();
-  const where = `stack ${stack}`;
-  const config = new Config("headwater");
-  const program = pickByName("program", config.require("program"), programs, where);
-  const pipeline = pickByName("pipeline", config.require("pipeline"), pipelines, where);
-  const parsed = parseStackName(stack);
-  if (parsed.pipeline !== pipeline.name) {
-    throw new HeadwaterError("settings/stack", "the stack is named after another pipeline", {
-      where,
-      field: "headwater:pipeline",
-      found: pipeline.name,
-      allowed: parsed.pipeline,
-      remedy: `Name the pipeline ${parsed.pipeline}, or use stack ${pipeline.name}-${parsed.environment}.`,
-    });
-  }
-  const settings = resolveSettings(program, pipeline, config.requireObject("settings"), { where });
-  return await program.run({ pipeline, settings, environment: parsed.environment, release: "manual" });
-}
+// What `pulumi up` by hand runs (Pulumi.yaml's `main`). Pulumi calls the default export; there may be no other.
+export default stackMain(programs, pipelines);

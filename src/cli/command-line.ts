@@ -2,13 +2,17 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { packageRoot } from "../engine/paths.js";
+import { addCompletion } from "./completion.js";
 import { addDestroy } from "./destroy.js";
 import { errorAsJson, exitCodeOf, renderError } from "./failure.js";
+import { addInit } from "./init.js";
 import { Interrupt } from "./interrupt.js";
+import { settleProject } from "./options.js";
 import { addPreview } from "./preview.js";
 import { addPromote, addUp } from "./promote.js";
 import { addReload } from "./reload.js";
 import { addSandbox } from "./sandbox.js";
+import { addSchema } from "./schema.js";
 import { printJson } from "./output.js";
 import { addStatus } from "./status.js";
 import { styleFor } from "./style.js";
@@ -24,6 +28,8 @@ export function commandLine(interrupt: Interrupt): Command {
   const program = new Command("headwater")
     .description("Change data capture into a lakehouse, as Pulumi stacks")
     .version(version)
+    .option("--project <folder>", "the project's folder", ".")
+    .hook("preAction", (_, command) => settleProject(command))
     .showHelpAfterError("(headwater --help tells what there is)")
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
@@ -38,6 +44,9 @@ export function commandLine(interrupt: Interrupt): Command {
   addDestroy(program, interrupt);
   addStatus(program, interrupt);
   addSandbox(program, interrupt);
+  addInit(program);
+  addSchema(program);
+  addCompletion(program);
   return program;
 }
 

@@ -1,9 +1,12 @@
+import path from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HeadwaterError } from "../model/errors.js";
 import { checkEnvironmentName } from "../model/naming.js";
 
 /** What every command that works on stacks takes. */
 export interface CommonOptions {
+  /** Of the whole command line, not of one command; {@link settleProject} puts it here. */
+  readonly project: string;
   readonly pipeline?: string;
   readonly program?: string;
   readonly settings: string;
@@ -31,7 +34,11 @@ export function withCommonOptions(command: Command): Command {
   return command
     .option("--pipeline <name>", "the pipeline (default: the only one there is)")
     .option("--program <name>", "the program (default: the one the stack's file names)")
-    .option("--settings <folder>", "the folder with Pulumi.<stack>.yaml", "stacks")
+    .option(
+      "--settings <folder>",
+      "the folder with Pulumi.<stack>.yaml, by default in the project's",
+      "stacks",
+    )
     .addOption(
       new Option(
         "--backend <url>",
@@ -94,4 +101,22 @@ export function minutes(text: string): number {
   const number = Number(text);
   if (!(number > 0)) throw new InvalidArgumentError("A number of minutes above 0.");
   return number;
+}
+
+/** What lies in the project's folder unless an option says otherwise. */
+const BELOW_PROJECT = ["settings", "workFolder"];
+
+/**
+ * Tells a command which project it is for, and lets default folders lie below that project. Folders that are named on the command
+ * line are relative to the current one, as everywhere.
+ */
+export function settleProject(command: Command): void {
+  const { project } = command.optsWithGlobals<{ project: string }>();
+  command.setOptionValue("project", project);
+  for (let at: Command | null = command; at !== null; at = at.parent) {
+    for (const name of BELOW_PROJECT) {
+      if (at.getOptionValueSource(name) !== "default") continue;
+      at.setOptionValueWithSource(name, path.join(project, at.getOptionValue(name) as string), "default");
+    }
+  }
 }

@@ -1,7 +1,5 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { pipelines } from "../../pipelines/index.js";
-import { programs } from "../../programs/all.js";
 import type { Environment } from "../driver/environment.js";
 import type { PromotionEvent } from "../driver/events.js";
 import { Platform } from "../driver/platform.js";
@@ -12,6 +10,7 @@ import { withSandbox } from "../sandbox/with-sandbox.js";
 import type { Interrupt } from "./interrupt.js";
 import type { CommonOptions } from "./options.js";
 import { printJson } from "./output.js";
+import { loadProject, releaseSources, type Project } from "./project.js";
 import { ProgressRenderer } from "./render.js";
 import { linkTo, readLink, sandboxOverlay, type SandboxLink } from "./sandbox-link.js";
 
@@ -46,9 +45,10 @@ export async function withSession<T>(
   const tell = (line: string): void => {
     if (!options.json) renderer.line(line);
   };
-  const pipeline = pickPipeline(options.pipeline);
+  const project = await loadProject(options.project);
+  const pipeline = pickPipeline(project, options.pipeline);
   const run = async (link: SandboxLink | undefined, signal: AbortSignal): Promise<T> => {
-    const platform = await openPlatform(options, link, tell);
+    const platform = await openPlatform(project, options, link, tell);
     try {
       return await body(
         makeSession(
@@ -97,6 +97,7 @@ function makeSession(
 }
 
 async function openPlatform(
+  project: Project,
   options: CommonOptions,
   link: SandboxLink | undefined,
   progress: (line: string) => void,
@@ -105,9 +106,11 @@ async function openPlatform(
   const stateFolder = path.join(link?.folder ?? workFolder, "state");
   const passphrase = process.env["PULUMI_CONFIG_PASSPHRASE"] ?? process.env["PULUMI_CONFIG_PASSPHRASE_FILE"];
   return Platform.open({
-    project: "headwater",
-    programs,
-    pipelines,
+    project: project.name,
+    programs: project.programs,
+    pipelines: project.pipelines,
+    projectFolder: project.folder,
+    sources: releaseSources(project),
     settingsDir: options.settings,
     // A sandbox's state is of no use without the sandbox: it goes where the sandbox lives.
     backend:
@@ -129,8 +132,8 @@ async function openPlatform(
   });
 }
 
-/** The pipeline named, or the only one there is. */
-export function pickPipeline(name: string | undefined): string {
+/** The project's pipeline of that name, or the only one there is. */
+export function pickPipeline({ pipelines }: Pick<Project, "pipelines">, name: string | undefined): string {
   if (name !== undefined) return pickByName("pipeline", name, pipelines, "--pipeline").name;
   const [only, ...others] = pipelines;
   if (only !== undefined && others.length === 0) return only.name;

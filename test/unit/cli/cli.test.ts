@@ -1,9 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { errorAsJson, exitCodeOf, renderError } from "../../../src/cli/failure.js";
 import { ProgressRenderer, type Terminal } from "../../../src/cli/render.js";
@@ -14,9 +11,9 @@ import type { PromotionEvent } from "../../../src/driver/events.js";
 import { packageRoot } from "../../../src/engine/paths.js";
 import { self } from "../../../src/engine/processes.js";
 import { HeadwaterError } from "../../../src/model/errors.js";
+import { headwater as run, type Ended } from "./command.js";
 
 const style = styleFor({}, false);
-const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 describe("the command line", function () {
   this.timeout(60_000);
@@ -24,29 +21,24 @@ describe("the command line", function () {
   beforeEach(async () => (folder = await mkdtemp(path.join(os.tmpdir(), "headwater-cli-"))));
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** The command as a process of its own, with no engine to be found. */
-  async function headwater(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    const main = path.join(root, "src", "cli", `main${path.extname(fileURLToPath(import.meta.url))}`);
-    const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        ...process.env,
-        HEADWATER_PULUMI: path.join(folder, "no-engine"),
-        PULUMI_BACKEND_URL: undefined,
-      },
-    });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const [code] = (await once(child, "close")) as [number];
-    return { code, stdout, stderr };
-  }
+  /** The command, with no engine to be found. */
+  const headwater = (...args: string[]): Promise<Ended> =>
+    run(args, { env: { HEADWATER_PULUMI: path.join(folder, "no-engine") } });
 
   it("tells what there is, with exit codes", async () => {
     const { code, stdout } = await headwater("--help");
     expect(code).to.equal(0);
-    for (const command of ["preview", "up", "promote", "reload", "destroy", "status", "sandbox"])
+    for (const command of [
+      "preview",
+      "up",
+      "promote",
+      "reload",
+      "destroy",
+      "status",
+      "sandbox",
+      "init",
+      "schema",
+    ])
       expect(stdout).to.contain(command);
     expect(stdout).to.contain("Exit codes");
     expect((await headwater("promote", "--help")).stdout).to.contain("--through dev,staging,prod");

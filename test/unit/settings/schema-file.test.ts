@@ -27,7 +27,7 @@ describe("stacks/stack.schema.json", () => {
     pipelines.map(({ name }) => name),
   );
 
-  it("is what the settings' schema gives (write it anew with node dist/programs/write-schema.js)", () => {
+  it("is what the settings' schema gives (write it anew with node dist/src/cli/main.js schema)", () => {
     expect(JSON.parse(readFileSync("stacks/stack.schema.json", "utf8"))).to.deep.equal(schema);
   });
 
