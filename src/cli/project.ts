@@ -58,20 +58,11 @@ export async function loadProject(folder: string): Promise<Project> {
   return { folder: home, name: await pulumiName(home), programs, pipelines, entry, packageJson };
 }
 
-/** What a release of a project consists of: Headwater's own code and all that the project has compiled. */
-export function releaseSources({ folder, packageJson }: Project): ReleaseSources {
-  const own = ownSources();
-  if (realpathSync(folder) === realpathSync(packageRoot())) return own;
-  const names = Object.keys({ ...packageJson.dependencies, ...packageJson.peerDependencies });
-  return {
-    // Which of the compiled files a program imports cannot be told: all count.
-    code: { ...own.code, project: path.join(folder, "dist") },
-    notebooks: own.notebooks,
-    // npm installs peers unasked: a project may well name no provider itself.
-    packageJson: names.some((name) => name.startsWith("@pulumi/"))
-      ? path.join(folder, "package.json")
-      : own.packageJson,
-  };
+/** What a release of a project consists of: all that it has compiled, and the versions of Headwater and the providers. */
+export function releaseSources({ folder }: Project): ReleaseSources {
+  if (realpathSync(folder) === realpathSync(packageRoot())) return ownSources();
+  // Which of the compiled files a program imports cannot be told: all count. The notebooks are the installed Headwater's.
+  return { root: folder, code: ["dist"], packageJson: "package.json", entry: ENTRY };
 }
 
 function refuseIncomplete(home: string, manifest: string, entries: readonly string[]): void {

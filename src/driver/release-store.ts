@@ -8,14 +8,7 @@ import { gunzip, gzip } from "node:zlib";
 import { HeadwaterError } from "../model/errors.js";
 import type { Pipeline } from "../model/pipeline.js";
 import type { Program } from "../settings/program.js";
-import {
-  providerVersions,
-  readContent,
-  releaseOf,
-  type Release,
-  type ReleaseFile,
-  type ReleaseSources,
-} from "./release.js";
+import { providerVersions, readRelease, releaseOf, type Release, type ReleaseSources } from "./release.js";
 import { StoreConflict, type Store } from "./store/store.js";
 import type { Known } from "./stack-settings.js";
 
@@ -50,7 +43,7 @@ export class Releases {
 
   /** The release of what is on disk now; stored unless it is already. */
   async make(program: string, pipeline: Pipeline): Promise<Release> {
-    const made = await this.read(program, pipeline);
+    const made = await readRelease(program, pipeline, this.sources);
     const { root: _, ...sources } = this.sources;
     const stored: StoredRelease = {
       release: made.release,
@@ -109,7 +102,9 @@ export class Releases {
     if (entry === undefined) {
       const pipeline = this.known.pipelines.find(({ name }) => name === release.pipeline);
       const onDisk =
-        pipeline === undefined ? undefined : (await this.read(release.program, pipeline)).release;
+        pipeline === undefined
+          ? undefined
+          : (await readRelease(release.program, pipeline, this.sources)).release;
       if (onDisk?.id !== release.id) {
         throw new HeadwaterError("driver/release-changed", "what is on disk is not this release any more", {
           where: `release ${release.id.slice(0, 12)}`,
@@ -210,15 +205,6 @@ export class Releases {
       }
     }
     return folder;
-  }
-
-  private async read(
-    program: string,
-    pipeline: Pipeline,
-  ): Promise<{ release: Release; content: ReleaseFile[] }> {
-    const content = await readContent(this.sources);
-    const providers = await providerVersions(path.join(this.sources.root, this.sources.packageJson));
-    return { release: releaseOf(program, pipeline, this.sources, content, providers), content };
   }
 }
 

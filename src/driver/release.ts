@@ -68,7 +68,7 @@ export function ownSources(): ReleaseSources {
 }
 
 /** Reads what a release of these sources consists of, in a stable order. */
-export async function readContent(sources: ReleaseSources): Promise<ReleaseFile[]> {
+async function readContent(sources: ReleaseSources): Promise<ReleaseFile[]> {
   const { root, code, notebooks, packageJson } = sources;
   const lists = await Promise.all([
     ...code.map((part) => listFiles(root, part, isCode)),
@@ -79,6 +79,17 @@ export async function readContent(sources: ReleaseSources): Promise<ReleaseFile[
   return Promise.all(
     paths.map(async (file) => ({ path: file, bytes: await readFile(path.join(root, file)) })),
   );
+}
+
+/** The release of a program and a pipeline as they are on disk now, and its content. */
+export async function readRelease(
+  program: string,
+  pipeline: { readonly name: string },
+  sources: ReleaseSources,
+): Promise<{ readonly release: Release; readonly content: readonly ReleaseFile[] }> {
+  const content = await readContent(sources);
+  const providers = await providerVersions(path.join(sources.root, sources.packageJson));
+  return { release: releaseOf(program, pipeline, sources, content, providers), content };
 }
 
 /**
@@ -162,25 +173,45 @@ function posix(file: string): string {
 
 /** Versions of the installed `@pulumi/*` packages the project depends on, and of Headwater where it is one of them. */
 export async function providerVersions(packageJson: string): Promise<Record<string, string>> {
-  const manifest = JSON.parse(await readFile(packageJson, "utf8")) as Manifest;
-  const names = [
-    ...Object.keys(manifest.dependencies ?? {}),
-    ...Object.keys(manifest.peerDependencies ?? {}),
-  ];
   const require = createRequire(packageJson);
+  // Not by `require` itself, which would answer from its cache after an upgrade.
+  const read = async (name: string): Promise<Manifest> => {
+    try {
+      return JSON.parse(await readFile(require.resolve(`${name}/package.json`), "utf8")) as Manifest;
+    } catch (error) {
+      throw new HeadwaterError(
+        "driver/release-incomplete",
+        "a package the project depends on is not installed",
+        { where: packageJson, field: name, found: (error as Error).message, remedy: "Install it: npm ci." },
+        { cause: error },
+      );
+    }
+  };
+  const own = namesIn(JSON.parse(await readFile(packageJson, "utf8")) as Manifest);
+  // npm installs peers unasked: a project may well name no provider itself.
+  const peers = (await Promise.all(own.filter(isHeadwater).map(read))).flatMap(namesIn);
   const versions: Record<string, string> = {};
-  for (const name of [...new Set(names)]
-    .filter((name) => /^@pulumi\/|^(@[^/]+\/)?headwater$/.test(name))
-    .sort()) {
-    const { version } = require(`${name}/package.json`) as { version: string };
-    versions[name] = version;
+  for (const name of [...new Set([...own, ...peers])].sort()) {
+    if (!name.startsWith("@pulumi/") && !isHeadwater(name)) continue;
+    const { version } = await read(name);
+    if (version !== undefined) versions[name] = version;
   }
   return versions;
 }
 
 interface Manifest {
+  version?: string;
   dependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
+}
+
+function namesIn({ dependencies = {}, peerDependencies = {} }: Manifest): string[] {
+  return [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
+}
+
+/** Published under a scope or not. */
+function isHeadwater(name: string): boolean {
+  return /^(@[^/]+\/)?headwater$/.test(name);
 }
 
 function hash(text: string): string {

@@ -1,7 +1,7 @@
 import { openPlatform, thingProgram } from "./support.js";
 
-/** Run as a process of its own by releases.test.ts: `killed-host <scene's folder> <phase>`; kills itself in that phase. */
-const [, , folder = "", phase = ""] = process.argv;
+/** Run as a process of its own by releases.test.ts: `killed-host <folder> <phase> <environment>...`; kills itself in that phase. */
+const [, , folder = "", phase = "", ...through] = process.argv;
 const die = (): never => {
   process.kill(process.pid, "SIGKILL");
   throw new Error("still alive");
@@ -9,7 +9,7 @@ const die = (): never => {
 const platform = await openPlatform(folder, thingProgram());
 const release = await platform.release({ program: "things", pipeline: "shop" });
 const promotion = platform.promote(release, {
-  through: ["dev", "staging"],
+  through,
   approve: () => (phase === "approve" ? die() : true),
   checks: [{ name: "dies", run: async () => die() }],
 });

