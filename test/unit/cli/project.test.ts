@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { settleProject } from "../../../src/cli/options.js";
 import { loadProject, releaseSources } from "../../../src/cli/project.js";
 import { pickPipeline } from "../../../src/cli/session.js";
-import { makeRelease, ownSources } from "../../../src/driver/release.js";
+import { makeRelease, ownSources, type Release } from "../../../src/driver/release.js";
 import { packageRoot } from "../../../src/engine/paths.js";
 import { errorOf } from "../operations/errors.js";
 import { headwater } from "./command.js";
@@ -154,7 +154,7 @@ describe("a project of the user's own", function () {
         .command("go")
         .option("--settings <folder>", "", "stacks")
         .option("--work-folder <folder>", "", ".headwater")
-        .action((given) => (options = given));
+        .action((given: unknown) => (options = given));
       await program.parseAsync(["go", ...args], { from: "user" });
       return options;
     }
@@ -168,7 +168,7 @@ describe("a project of the user's own", function () {
 
   it("is part of the release, with all that it has compiled", async () => {
     await project(PROGRAMS, PIPELINES, { dependencies: { headwater: "1.0.0" } });
-    const release = async () => {
+    const release = async (): Promise<Release> => {
       const found = await loadProject(folder);
       return makeRelease("mine", found.pipelines[0]!, releaseSources(found));
     };
