@@ -154,7 +154,7 @@ describe("a project of the user's own", function () {
         .command("go")
         .option("--settings <folder>", "", "stacks")
         .option("--work-folder <folder>", "", ".headwater")
-        .action((given: unknown) => (options = given));
+        .action((given: unknown) => void (options = given));
       await program.parseAsync(["go", ...args], { from: "user" });
       return options;
     }
