@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { settleProject } from "../../../src/cli/options.js";
 import { loadProject, releaseSources } from "../../../src/cli/project.js";
 import { pickPipeline } from "../../../src/cli/session.js";
-import { ownSources, readRelease } from "../../../src/driver/release.js";
+import { ownSources, readRelease, type Release } from "../../../src/driver/release.js";
 import { packageRoot } from "../../../src/engine/paths.js";
 import { errorOf } from "../operations/errors.js";
 import { headwater } from "./command.js";
@@ -154,7 +154,7 @@ describe("a project of the user's own", function () {
         .command("go")
         .option("--settings <folder>", "", "stacks")
         .option("--work-folder <folder>", "", ".headwater")
-        .action((given) => (options = given));
+        .action((given: unknown) => void (options = given));
       await program.parseAsync(["go", ...args], { from: "user" });
       return options;
     }
@@ -174,7 +174,7 @@ describe("a project of the user's own", function () {
       path.join(packageRoot(), "node_modules", "@pulumi"),
       path.join(folder, "node_modules", "@pulumi"),
     );
-    const release = async () => {
+    const release = async (): Promise<Release> => {
       const found = await loadProject(folder);
       return (await readRelease("mine", found.pipelines[0]!, releaseSources(found))).release;
     };
