@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Call } from "./call.js";
+import { lastPart, type Call } from "./call.js";
 
 /** A whole answer. */
 export interface Answer {
@@ -95,7 +95,7 @@ export function notFoundAnswer(call: Call): Answer {
       });
   }
   if (call.form === "databricks") {
-    const asked = call.names[0] ?? decodeURIComponent(call.operation.split("/").at(-1)!);
+    const asked = call.names[0] ?? lastPart(call);
     return errorAnswer(call, {
       code: "RESOURCE_DOES_NOT_EXIST",
       message: `'${asked}' does not exist.`,

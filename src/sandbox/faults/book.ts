@@ -112,11 +112,7 @@ export class FaultBook {
   #stale(call: Call): Answer | undefined {
     for (const written of this.#written) {
       const { entry, left } = written;
-      const { reads } = entry.rule;
-      if (left === 0) continue;
-      const wanted = reads === undefined || reads.some((pattern) => fits(pattern, call.operation));
-      const same = reads === undefined ? written.call : { ...written.call, thing: call.thing };
-      if (!wanted || !asksFor(call, same, written.names)) continue;
+      if (left === 0 || !asksFor(call, written.call, written.names, entry.rule.reads)) continue;
       const answer =
         this.#answers.get(call.key) ?? (creates(written.call) ? notFoundAnswer(call) : undefined);
       if (answer === undefined) continue;

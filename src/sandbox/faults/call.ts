@@ -1,4 +1,4 @@
-import { isRead, type Service } from "./rule.js";
+import { fits, isRead, type Service } from "./rule.js";
 
 /** A request as a rule sees it. */
 export interface Call {
@@ -54,7 +54,13 @@ export function callOf(service: Service, request: Received): Call {
       one(request.headers["x-amz-copy-source"]),
     );
     const names = [bucket, key].filter((name) => name !== undefined);
-    return { ...common, ...awsOperation("s3", operation), form: "s3", names, text: `${url}\n${text}` };
+    return {
+      ...common,
+      ...awsOperation("s3", operation),
+      form: "s3",
+      names,
+      text: `${decoded(url)}\n${text}`,
+    };
   }
   const parameters = new URLSearchParams(text.includes("Action=") ? text : url.split("?")[1]);
   const action = parameters.get("Action");
@@ -71,8 +77,20 @@ export function callOf(service: Service, request: Received): Call {
   };
 }
 
-/** Whether the call asks for the thing that was written, by its name. */
-export function asksFor(read: Call, written: Call, names: ReadonlySet<string>): boolean {
+/**
+ * Whether the call asks for the thing that was written, by its name.
+ * @param reads the calls that count; without them those that get, describe or head the same kind of thing
+ */
+export function asksFor(
+  read: Call,
+  written: Call,
+  names: ReadonlySet<string>,
+  reads?: readonly string[],
+): boolean {
+  if (reads !== undefined) {
+    const named = read.names.length > 0 ? read.names : [lastPart(read)];
+    return reads.some((pattern) => fits(pattern, read.operation)) && named.every((name) => names.has(name));
+  }
   if (!isRead(read.operation) || /:List/.test(read.operation)) return false;
   if (read.service !== "workspace") {
     return (
@@ -87,6 +105,11 @@ export function asksFor(read: Call, written: Call, names: ReadonlySet<string>): 
     if (names.has(decodeURIComponent(rest))) return true;
   }
   return read.thing === written.thing && read.names.length > 0 && read.names.every((name) => names.has(name));
+}
+
+/** `GET /api/2.1/unity-catalog/catalogs/shop` -> `shop`. */
+export function lastPart({ operation }: Call): string {
+  return decodeURIComponent(operation.split("/").at(-1)!);
 }
 
 /** The names that an answer gives to what was written. */
