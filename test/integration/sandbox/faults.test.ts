@@ -108,7 +108,11 @@ describe("sandbox: faults", function () {
   };
   const endpoint = (EndpointIdentifier: string) => ({
     ...{ EndpointIdentifier, EndpointType: "target" as const, EngineName: "s3" },
-    S3Settings: { DataFormat: "parquet" as const, BucketName: "landing", ServiceAccessRoleArn: "arn:aws:iam::123456789012:role/r" },
+    S3Settings: {
+      DataFormat: "parquet" as const,
+      BucketName: "landing",
+      ServiceAccessRoleArn: "arn:aws:iam::123456789012:role/r",
+    },
   });
 
   describe("in AWS", () => {
@@ -476,7 +480,7 @@ describe("sandbox: faults", function () {
   });
 
   it("are told where no sandbox is", async () => {
-    const error = (await failure(new SandboxFaults(moto.endpoint).list())) as Failure;
+    const error = await failure(new SandboxFaults(moto.endpoint).list());
     expect(error.code).to.equal("sandbox/faults-unreachable");
     expect(
       (await failure(new SandboxFaults(`http://127.0.0.1:${await freePort()}`).list())).message,
