@@ -91,8 +91,8 @@ export interface Sandbox {
 export const DEFAULT_CLOCK_SCALE = 60;
 
 /**
- * Starts moto, the DMS service, the workspace with Spark, and a source and a target PostgreSQL, on 127.0.0.1, and waits until
- * each answers. First ends what sandboxes left whose process was killed.
+ * Starts moto, the DMS service, the workspace with Spark, the front before these three, and a source and a target PostgreSQL, on
+ * 127.0.0.1, and waits until each answers. First ends what sandboxes left whose process was killed.
  * @throws HeadwaterError `sandbox/port-taken`, `sandbox/folder-not-empty`, `sandbox/child-died`, `sandbox/child-not-ready`, those of
  *   `ensurePython()`; nothing is left then
  */
