@@ -9,6 +9,7 @@ export * from "./model/pipeline-config.js";
 export * from "./model/policies.js";
 export * from "./model/replication-settings.js";
 export * from "./model/table-mappings.js";
+export * from "./model/transient-errors.js";
 
 export { stackFileSchema } from "./settings/json-schema.js";
 export { checkLakehouseSettings, LakehouseSettings } from "./settings/lakehouse.js";

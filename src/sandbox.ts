@@ -8,3 +8,13 @@ export { startPostgres } from "./sandbox/postgres.js";
 export type { PgConnection, Postgres, PostgresOptions } from "./sandbox/postgres.js";
 export { startMoto } from "./sandbox/moto.js";
 export type { Moto, MotoOptions } from "./sandbox/moto.js";
+export { SandboxFaults } from "./sandbox/faults/client.js";
+export { startFront } from "./sandbox/faults/front.js";
+export type { Front, FrontOptions } from "./sandbox/faults/front.js";
+export type {
+  CrashAfterWriteFault,
+  ErrorFault,
+  FaultReport,
+  FaultRule,
+  StaleReadFault,
+} from "./sandbox/faults/rule.js";

@@ -9,7 +9,11 @@ import { addInit } from "./init.js";
 import { Interrupt } from "./interrupt.js";
 import { settleProject } from "./options.js";
 import { addPreview } from "./preview.js";
-import { addPromote, addUp } from "./promote.js";
+import { addDiff } from "./diff.js";
+import { addDrift } from "./drift.js";
+import { addEphemeral } from "./ephemeral.js";
+import { addHistory } from "./history.js";
+import { addPromote, addResume, addUp } from "./promote.js";
 import { addReload } from "./reload.js";
 import { addSandbox } from "./sandbox.js";
 import { addSchema } from "./schema.js";
@@ -34,15 +38,20 @@ export function commandLine(interrupt: Interrupt): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       "after",
-      "\nExit codes: 0 done; 1 something failed; 2 wrong usage or input, nothing was tried; 130 and 143 interrupted.",
+      "\nExit codes: 0 done; 1 something failed; 2 wrong usage or input, nothing was tried; 3 drift was found;\n130 and 143 interrupted.",
     )
     .exitOverride();
   addPreview(program, interrupt);
   addUp(program, interrupt);
   addPromote(program, interrupt);
+  addResume(program, interrupt);
+  addEphemeral(program, interrupt);
   addReload(program, interrupt);
   addDestroy(program, interrupt);
   addStatus(program, interrupt);
+  addHistory(program, interrupt);
+  addDiff(program, interrupt);
+  addDrift(program, interrupt);
   addSandbox(program, interrupt);
   addInit(program);
   addSchema(program);

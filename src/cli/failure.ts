@@ -5,7 +5,7 @@ import { HeadwaterError } from "../model/errors.js";
 import type { Style } from "./style.js";
 
 /** What the command line promises about its exit codes. */
-export const EXIT = { success: 0, failure: 1, usage: 2 } as const;
+export const EXIT = { success: 0, failure: 1, usage: 2, drift: 3 } as const;
 
 /** Areas of error codes that mean: what was given is wrong, nothing was tried. */
 const INPUT = ["settings", "pipeline", "naming", "layout", "cli"];
@@ -15,6 +15,7 @@ export function exitCodeOf(error: unknown, interruptedBy: NodeJS.Signals | undef
   if (interruptedBy !== undefined) return 128 + constants.signals[interruptedBy];
   // Commander ends --help and --version by an error as well.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
+  if (error instanceof HeadwaterError && error.code === "driver/drift") return EXIT.drift;
   if (error instanceof HeadwaterError && INPUT.includes(error.code.split("/", 1)[0] ?? "")) return EXIT.usage;
   return EXIT.failure;
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Override } from "../driver/gates/gate.js";
 import { HeadwaterError } from "../model/errors.js";
 import { checkEnvironmentName } from "../model/naming.js";
 
@@ -94,6 +95,28 @@ export function environmentName(text: string): string {
   const [name = "", ...more] = environmentList(text);
   if (more.length > 0) throw new InvalidArgumentError("Only one environment; `promote` takes several.");
   return name;
+}
+
+/** `keeps-data=the bucket is empty` or, in one environment only, `prod:keeps-data=...`; may be given several times. */
+export function override(text: string, others: readonly Override[] = []): Override[] {
+  const [, environment, rule = "", reason = ""] =
+    /^(?:([a-z0-9-]+):)?([a-z][a-z0-9-]*)=(.+)$/s.exec(text) ?? [];
+  if (reason.trim() === "")
+    throw new InvalidArgumentError('Write rule="why", or environment:rule="why": the reason is recorded.');
+  return [...others, { rule, reason, ...(environment === undefined ? {} : { environment }) }];
+}
+
+/** A time to live, as it was written. */
+export function ttl(text: string): string {
+  if (!/^\d+(\.\d+)?[smhd]$/.test(text))
+    throw new InvalidArgumentError("A number with s, m, h or d: 90m, 2h, 1d.");
+  return text;
+}
+
+/** A whole number above 0. */
+export function count(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("A whole number above 0.");
+  return Number(text);
 }
 
 /** A number of minutes above 0. */

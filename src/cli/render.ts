@@ -1,4 +1,4 @@
-import type { ChangeSummary, CheckEvent, PhaseEvent, PromotionEvent } from "../driver/events.js";
+import type { ChangeSummary, CheckEvent, GateEvent, PhaseEvent, PromotionEvent } from "../driver/events.js";
 import { describeMs } from "../operations/wait.js";
 import { styleFor, type Style } from "./style.js";
 
@@ -59,6 +59,9 @@ export class ProgressRenderer {
       case "check":
         this.check(event);
         break;
+      case "gate":
+        this.gate(event);
+        break;
       case "resource":
         if (event.op !== "same" || event.state === "failed") this.resources.set(event.urn, event.state);
         this.detail(this.resourceDetail());
@@ -108,11 +111,20 @@ export class ProgressRenderer {
     }
     this.current = undefined;
     if (phase === "preview" && changes !== undefined) this.total = touched(changes);
-    // What a failed check found has been said by the check.
-    if (phase === "checks") return;
+    // What a failed check found has been said by the check; gates that are open have nothing to say.
+    if (phase === "checks" || phase === "gates") return;
     const mark = state === "succeeded" ? this.style.good("ok") : this.style.bad("failed");
-    const what = changes === undefined ? "" : `  ${describeChanges(changes)}`;
+    const what = changes === undefined ? message && `  ${message}` : `  ${describeChanges(changes)}`;
     this.line(`${label} ${mark}${what}  ${this.style.faint(describeMs(elapsedMs))}`);
+  }
+
+  /** Open gates are not worth a line. */
+  private gate({ environment, rule, verdict, findings, reason = "" }: GateEvent): void {
+    if (verdict === "passed") return;
+    const mark = verdict === "refused" ? this.style.bad("refused") : this.style.strong("overridden");
+    this.line(`${this.label(environment, `gate ${rule}`)} ${mark}${reason === "" ? "" : `  ${reason}`}`);
+    for (const { urn, message } of findings.slice(0, 10)) this.line(`  ${shortUrn(urn)}${message}`);
+    if (findings.length > 10) this.line(`  and ${findings.length - 10} more`);
   }
 
   private check({ environment, check, state, message = "", elapsedMs = 0 }: CheckEvent): void {

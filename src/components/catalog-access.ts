@@ -9,6 +9,7 @@ import {
   unityCatalogAccessPolicy,
   unityCatalogTrustPolicy,
 } from "../model/policies.js";
+import { transientErrorOf } from "../model/transient-errors.js";
 
 export interface CatalogAccessArgs {
   /** `<pipeline>-<environment>`; names role, credential and location. A change replaces all of them. */
@@ -139,16 +140,18 @@ export function externalIdOf(stack: string, given: string | undefined, resource:
   return "none-given";
 }
 
-/** Databricks' words for a role it cannot use yet; any other refusal is final at once. */
-const NOT_YET =
-  /does not have .*permission|not authorized to perform|cannot assume|assume ?role|AccessDenied|Forbidden/i;
-
 /** Tries again while Databricks cannot use the role yet. Names of hooks are unique in a program, as resources' are. */
 function waitForRole(name: string, { tries, delaySeconds }: Propagation = { tries: 12, delaySeconds: 5 }) {
   return new pulumi.ErrorHook(`${name}-wait-for-role`, async ({ errors, failedOperation }) => {
     const [latest = ""] = errors;
-    if (failedOperation === "delete" || errors.length >= tries || !NOT_YET.test(latest)) return false;
+    if (failedOperation === "delete" || errors.length >= tries || !passes(latest)) return false;
     await sleep(delaySeconds * 1000);
     return true;
   });
+}
+
+function passes(message: string): boolean {
+  return (
+    transientErrorOf(message, { type: "databricks:index/externalLocation:ExternalLocation" }) !== undefined
+  );
 }

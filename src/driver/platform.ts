@@ -192,7 +192,7 @@ export class Platform {
     const past =
       id === undefined
         ? (await this.history({ kind: "promotion" })).find(({ outcome }) => outcome === "interrupted")
-        : await readRecord(this.store, id);
+        : await this.record(id);
     if (past?.outcome !== "interrupted" || past.head.release === undefined) {
       throw new HeadwaterError("driver/nothing-to-resume", "no promotion waits to be gone on with", {
         where: past === undefined ? this.store.locate("records") : past.file,
@@ -431,6 +431,11 @@ export class Platform {
   /** What was done with this backend, from any machine, newest first. */
   history(filter: RecordFilter = {}): Promise<PastOperation[]> {
     return readRecords(this.store, filter);
+  }
+
+  /** One record, by its id. */
+  record(id: string): Promise<PastOperation> {
+    return readRecord(this.store, id);
   }
 
   /** Removes the private folders of stacks that were handed out. */

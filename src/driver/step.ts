@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { HeadwaterError } from "../model/errors.js";
 import type { Pipeline } from "../model/pipeline.js";
+import { retryTransient } from "../operations/transient.js";
+import { describeMs } from "../operations/wait.js";
 import type { EnvironmentRules } from "../settings/promotion-rules.js";
 import type { Check, CheckContext, CheckResult } from "./checks/check.js";
 import { settingsDigest, type Environment, type RunOptions } from "./environment.js";
@@ -170,11 +172,22 @@ class Step {
   private up(): Promise<OperationResult> {
     const { environment, release } = this.parts;
     // A lock was broken for the preview, or there was none: what holds it now is somebody else's.
-    return this.phase(
-      "up",
-      () => environment.up(release, { ...this.runOptions(), unlock: false }),
-      changesOf,
-    );
+    const run = { ...this.runOptions(), unlock: false };
+    return this.phase("up", () => this.untilItHolds(() => environment.up(release, run)), changesOf);
+  }
+
+  /** What fails because the clouds do not know yet what they will know in a moment is done again: `up` goes on where it was. */
+  private untilItHolds(up: () => Promise<OperationResult>): Promise<OperationResult> {
+    const { environment } = this.parts;
+    return retryTransient(up, {
+      signal: this.options.signal,
+      what: `up of stack ${environment.stackName}`,
+      onRetry: ({ attempt, attempts, waitMs, transience }) => {
+        const message = `try ${attempt} of ${attempts}: ${transience.why}; again in ${describeMs(waitMs)}`;
+        const about = { type: "phase", phase: "up", environment: this.name } as const;
+        this.story.tell({ ...about, state: "progress", message });
+      },
+    });
   }
 
   private judge(preview: OperationResult, release: Release, rollback: boolean): Promise<GateVerdict[]> {
@@ -314,7 +327,7 @@ class Step {
       await this.judge(preview, last, true);
       await this.phase(
         "up",
-        () => environment.up(last, run),
+        () => this.untilItHolds(() => environment.up(last, run)),
         (result) => ({ ...changesOf(result), message: "rollback" }),
       );
       return last.id;

@@ -8,6 +8,7 @@ import {
   type Replication,
 } from "@aws-sdk/client-database-migration-service";
 import { HeadwaterError } from "../model/errors.js";
+import { retryTransient } from "./transient.js";
 import { systemClock, waitFor, type WaitOptions } from "./wait.js";
 
 /**
@@ -93,20 +94,24 @@ export class Replications {
 
   /**
    * Starts the replication and waits until it runs. One that already runs or is starting is left to it; without a
-   * `type` one that was stopped or failed is resumed, a new one loads everything.
+   * `type` one that was stopped or failed is resumed, a new one loads everything. One made just now may not be known yet,
+   * one changed just now may not be startable yet: both are given some seconds.
    * @throws HeadwaterError `operations/replication-missing`, `operations/replication-failed` (with DMS's message),
    * `operations/timeout`, `operations/cancelled`.
    */
   async start(arn: string, options: WaitOptions & { readonly type?: StartType }): Promise<void> {
-    const found = await this.require(arn);
+    const found = await this.shown(arn, options);
     if (RESTING.has(found.status)) {
       const type =
         options.type ??
         (found.status === "stopped" || found.status === "failed" ? "resume-processing" : "start-replication");
-      await this.command(arn, "start the replication", () =>
-        this.client.send(
-          new StartReplicationCommand({ ReplicationConfigArn: arn, StartReplicationType: type }),
-        ),
+      const input = { ReplicationConfigArn: arn, StartReplicationType: type };
+      await retryTransient(
+        () =>
+          this.command(arn, "start the replication", () =>
+            this.client.send(new StartReplicationCommand(input)),
+          ),
+        { what: "the start of the replication", attempts: 6, delayMs: 1000, ...interruptible(options) },
       );
     }
     // DMS may still show the state from before the start for a moment: only a `failed` that follows a start counts.
@@ -225,6 +230,20 @@ export class Replications {
     });
   }
 
+  /** As {@link require}, but gives DMS some seconds to show what was made just now. */
+  private async shown(arn: string, options: WaitOptions): Promise<ReplicationState> {
+    const wait = { timeoutMs: Math.min(options.timeoutMs, SETTLING_MS), ...interruptible(options) };
+    try {
+      return await waitFor("DMS to know the replication", wait, async () => {
+        const value = await this.describe(arn);
+        return value === undefined ? { done: false, seen: "unknown to DMS" } : { done: true, value };
+      });
+    } catch (error) {
+      if (error instanceof HeadwaterError && error.code === "operations/timeout") return this.require(arn);
+      throw error;
+    }
+  }
+
   private async command<T>(arn: string, what: string, send: () => Promise<T>): Promise<T> {
     try {
       return await send();
@@ -232,6 +251,10 @@ export class Replications {
       throw dmsError(arn, what, error);
     }
   }
+}
+
+function interruptible({ signal, clock }: WaitOptions): Pick<WaitOptions, "signal" | "clock"> {
+  return { ...(signal === undefined ? {} : { signal }), ...(clock === undefined ? {} : { clock }) };
 }
 
 /** A load whose end is not known to be later than `after` does not count: closing rows on its word could not be undone. */

@@ -7,6 +7,7 @@ import { ensurePython, type PythonSetup } from "../engine/python.js";
 import { layAccountFoundations, layWorkspaceFoundations, putSecret, type Foundations } from "./bootstrap.js";
 import type { Child } from "./child.js";
 import { childEnvironment, providerConfig, providerEnvironment, type ProviderConfig } from "./environment.js";
+import { SandboxFaults } from "./faults/client.js";
 import { startMoto } from "./moto.js";
 import { isListening, requireFree } from "./ports.js";
 import { sharedTemporaryFolder } from "./postgres-binaries.js";
@@ -20,7 +21,7 @@ import {
   RunRegistry,
   type RunEntry,
 } from "./registry.js";
-import { OUR_SERVICES, type Services } from "./services.js";
+import { OUR_SERVICES, startFrontProcess, type Services } from "./services.js";
 
 /** The ports that can be fixed; the others are always free ones. */
 export interface SandboxPorts {
@@ -58,7 +59,7 @@ export interface Sandbox {
   readonly folder: string;
   readonly clockScale: number;
   readonly urls: {
-    /** moto: every AWS service but DMS. */
+    /** Every AWS service but DMS. */
     readonly aws: string;
     readonly dms: string;
     readonly workspace: string;
@@ -71,6 +72,8 @@ export interface Sandbox {
   readonly plugins: readonly LightPlugin[];
   /** What exists before any stack. */
   readonly foundations: Foundations;
+  /** Has calls to AWS, DMS and the workspace go wrong, as rules say. Spark's own reads and writes in S3 are spared. */
+  readonly faults: SandboxFaults;
   /** Never resolves; rejects with a HeadwaterError when a part ends while nobody asked it to. */
   readonly failed: Promise<never>;
   /** The stack configuration that points the providers here. */
@@ -88,8 +91,8 @@ export interface Sandbox {
 export const DEFAULT_CLOCK_SCALE = 60;
 
 /**
- * Starts moto, the DMS service, the workspace with Spark, and a source and a target PostgreSQL, on 127.0.0.1, and waits until
- * each answers. First ends what sandboxes left whose process was killed.
+ * Starts moto, the DMS service, the workspace with Spark, the front before these three, and a source and a target PostgreSQL, on
+ * 127.0.0.1, and waits until each answers. First ends what sandboxes left whose process was killed.
  * @throws HeadwaterError `sandbox/port-taken`, `sandbox/folder-not-empty`, `sandbox/child-died`, `sandbox/child-not-ready`, those of
  *   `ensurePython()`; nothing is left then
  */
@@ -133,39 +136,43 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const at = { folder: await part(name), name: `the ${name} PostgreSQL`, database: name };
     return (await startPostgres({ ...common, ...at, ...(port !== undefined && { port }) })).connection;
   };
+  const startFront = async () => {
+    const { aws, dms, workspace } = ports;
+    const fixed = {
+      ...(aws !== undefined && { aws }),
+      ...(dms !== undefined && { dms }),
+      ...(workspace !== undefined && { workspace }),
+    };
+    return startFrontProcess({ ...common, folder: await part("front"), ports: fixed });
+  };
   const cloud = async () => {
-    const at = { folder: await part("aws"), python: python.python };
-    const moto = await startMoto({ ...common, ...at, ...(ports.aws !== undefined && { port: ports.aws }) });
+    const [before, moto] = await all([
+      startFront(),
+      part("aws").then((at) => startMoto({ ...common, folder: at, python: python.python })),
+    ]);
+    await before.stand("aws", moto.endpoint);
     const onStart = (child: Child): void => processes.add(child, "service");
-    const shared = { ...common, onStart, awsEndpoint: moto.endpoint, clockScale };
-    const dmsOptions = {
-      ...shared,
-      folder: await part("dms"),
-      port: ports.dms ?? 0,
-      more: options.dms ?? {},
-    };
-    const workspaceOptions = {
-      ...shared,
-      folder: await part("workspace"),
-      port: ports.workspace ?? 0,
-      more: options.workspace ?? {},
-    };
+    const addresses = { awsEndpoint: before.urls.aws, dataEndpoint: moto.endpoint };
+    const shared = { ...common, ...addresses, onStart, clockScale, port: 0 };
+    const dmsOptions = { ...shared, folder: await part("dms"), more: options.dms ?? {} };
+    const workspaceOptions = { ...shared, folder: await part("workspace"), more: options.workspace ?? {} };
     const [dms, workspace, account] = await all([
       services.dms(dmsOptions),
       services.workspace(workspaceOptions, python),
       layAccountFoundations(moto.endpoint, either),
     ]);
+    await all([before.stand("dms", dms.url), before.stand("workspace", workspace.url)]);
     const groups = await layWorkspaceFoundations(workspace, either);
-    return { aws: moto.endpoint, dms, workspace, foundations: { ...account, groups } };
+    return { front: before.urls, moto: moto.endpoint, workspace, foundations: { ...account, groups } };
   };
   try {
     progress(`starting the sandbox ${id} in ${folder}`);
-    const [source, target, { aws, dms, workspace, foundations }] = await all([
+    const [source, target, { front, moto, workspace, foundations }] = await all([
       database("source"),
       database("target"),
       cloud(),
     ]);
-    const urls = { aws, dms: dms.url, workspace: workspace.url, sparkConnect: workspace.sparkConnect };
+    const urls = { ...front, sparkConnect: workspace.sparkConnect };
     const workspaceToken = workspace.token;
     processes.listens([...Object.values(urls).map(portOf), source.port, target.port]);
     progress(
@@ -174,10 +181,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     return {
       ...{ id, folder, clockScale, urls, source, target, workspaceToken, foundations },
       plugins: lightPlugins(),
+      faults: new SandboxFaults(urls.aws),
       failed: processes.failed,
       config: () => providerConfig(urls),
       environment: () => providerEnvironment(urls.workspace, workspaceToken),
-      putSecret: (name, value) => putSecret(aws, name, value),
+      putSecret: (name, value) => putSecret(moto, name, value),
       stop: () => processes.stop(),
       kill: () => processes.kill(),
     };

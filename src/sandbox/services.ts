@@ -6,6 +6,8 @@ import { packageRoot } from "../engine/paths.js";
 import type { PythonSetup } from "../engine/python.js";
 import { Child } from "./child.js";
 import { ACCOUNT_ID, REGION } from "./environment.js";
+import { BACKENDS_PATH, type FrontOptions } from "./faults/front.js";
+import type { Service } from "./faults/rule.js";
 
 /** What the two services of our own, DMS and the workspace, are started with. */
 export interface ServiceOptions {
@@ -13,8 +15,10 @@ export interface ServiceOptions {
   readonly folder: string;
   /** Fixed, or 0 for a free one. */
   readonly port: number;
-  /** moto's. */
+  /** Where AWS is, by the front: faults strike there. */
   readonly awsEndpoint: string;
+  /** moto's own, for Spark's data: nothing stands in its way. */
+  readonly dataEndpoint: string;
   readonly clockScale: number;
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
@@ -34,27 +38,66 @@ export interface WorkspaceProcess {
   readonly token: string;
 }
 
+/** The front, before it knows what stands behind it. */
+export interface FrontProcess {
+  readonly urls: Readonly<Record<Service, string>>;
+  /** Tells it a service's own address; once each. */
+  stand(service: Service, backend: string): Promise<void>;
+}
+
 /** How the two are started. */
 export interface Services {
   dms(options: ServiceOptions): Promise<DmsProcess>;
   workspace(options: ServiceOptions, setup: PythonSetup): Promise<WorkspaceProcess>;
 }
 
+const FRONT_DEADLINE_MS = 60_000;
 const DMS_DEADLINE_MS = 60_000;
 // A cold Spark on a busy machine of 2 cores takes its time.
 const WORKSPACE_DEADLINE_MS = 240_000;
 
+/** Starts the front as a Node process of its own. Clients know the ports given, not those of the services. */
+export async function startFrontProcess(
+  options: Pick<ServiceOptions, "folder" | "env" | "signal" | "onStart"> & FrontOptions,
+): Promise<FrontProcess> {
+  const { folder, env, signal, onStart, ports = {} } = options;
+  const file = path.join(folder, "options.json");
+  await writeFile(file, JSON.stringify({ ports } satisfies FrontOptions), { mode: 0o600 });
+  const child = await Child.start({
+    ...{
+      name: "the front",
+      command: process.execPath,
+      args: [...loaders(process.execArgv), mainOf("faults"), file],
+    },
+    ...{ env, cwd: folder, logFile: path.join(folder, "front.log"), onStart },
+  });
+  const ready = await readyLine(child, FRONT_DEADLINE_MS, signal);
+  const listening = ready["ports"] as Record<Service, number>;
+  const urls = Object.fromEntries(
+    Object.entries(listening).map(([service, port]) => [service, `http://127.0.0.1:${port}`]),
+  ) as Record<Service, string>;
+  return {
+    urls,
+    stand: async (service, backend) => {
+      const body = JSON.stringify({ [service]: backend });
+      const { ok, status } = await fetch(new URL(BACKENDS_PATH, urls[service]), {
+        method: "POST",
+        body,
+        signal,
+      });
+      if (!ok) throw new Error(`the front did not take the address of ${service} (${status})`);
+    },
+  };
+}
+
 /** Starts the DMS service as a Node process of its own. */
 async function startDms(options: ServiceOptions): Promise<DmsProcess> {
-  const self = fileURLToPath(import.meta.url);
-  // The same kind of file as this one, so that sources run sources (with the same loader) and compiled files compiled ones.
-  const main = path.join(path.dirname(self), "dms", `main${path.extname(self)}`);
   const child = await Child.start({
     name: "the DMS service",
     command: process.execPath,
     args: [
       ...loaders(process.execArgv),
-      main,
+      mainOf("dms"),
       await writeOptions(options, { aws: { region: REGION, accountId: ACCOUNT_ID } }),
     ],
     env: options.env,
@@ -69,7 +112,8 @@ async function startDms(options: ServiceOptions): Promise<DmsProcess> {
 /** Starts the workspace, which starts Spark. */
 async function startWorkspace(options: ServiceOptions, setup: PythonSetup): Promise<WorkspaceProcess> {
   const token = `dapi${randomBytes(16).toString("hex")}`;
-  const file = await writeOptions(options, { token, aws: { region: REGION }, sparkJars: setup.sparkJars });
+  const aws = { region: REGION, dataEndpoint: options.dataEndpoint };
+  const file = await writeOptions(options, { token, aws, sparkJars: setup.sparkJars });
   const child = await Child.start({
     name: "the workspace",
     command: setup.python,
@@ -105,6 +149,12 @@ async function writeOptions(
   const options = { ...more, ...own, port, stateDir, clockScale, aws: { endpoint: awsEndpoint, ...aws } };
   await writeFile(file, JSON.stringify(options), { mode: 0o600 });
   return file;
+}
+
+/** The same kind of file as this one, so that sources run sources (with the same loader) and compiled files compiled ones. */
+function mainOf(folder: string): string {
+  const self = fileURLToPath(import.meta.url);
+  return path.join(path.dirname(self), folder, `main${path.extname(self)}`);
 }
 
 async function readyLine(

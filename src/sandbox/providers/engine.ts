@@ -16,8 +16,11 @@ import { complete, diff, drift, unknowns } from "./diff.js";
 import { HalfMade } from "./failure.js";
 import { hasUnknown, isObject, UNKNOWN, type Field, type Fields, type Values } from "./fields.js";
 import { checkFailure, checked, diffResponse } from "./messages.js";
-import type { LightProvider, ResourceType } from "./resource.js";
+import type { LightProvider, ReadCall, ResourceType } from "./resource.js";
 import { decode, encode, secret, type Decoded } from "./wire.js";
+
+/** The pauses between them double from 100 ms: 3 seconds in all. */
+const READS_AFTER_WRITE = 6;
 
 export type Engine = Record<string, (request: never) => unknown>;
 
@@ -37,14 +40,31 @@ export function engineOf<Client>(provider: LightProvider<Client>): Engine {
     return known(types, token, "resource type", provider.name);
   };
 
+  const present = (type: ResourceType<Client>, call: ReadCall<Client>): Promise<Values | undefined> =>
+    type.read(call).catch((error: unknown) => {
+      if (provider.isMissing(error)) return undefined;
+      throw error;
+    });
+
+  /** What was just made may be shown late, as in the cloud: the real providers wait for it too. */
+  const shown = async (type: ResourceType<Client>, id: string, inputs: Values, state: Values) => {
+    for (let attempt = 1; ; attempt++) {
+      const live = await present(type, { client: client(), id, inputs, state });
+      if (live !== undefined) return live;
+      if (attempt === READS_AFTER_WRITE) {
+        throw new Error(`${type.token} ${id} is not there right after it was made (read ${attempt} times)`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
+    }
+  };
+
   /** Reads back what was just made or changed; from here on a failure must not lose it. */
   const settled = async (type: ResourceType<Client>, id: string, given: Decoded, state: Values) => {
     const secrets = secretsOf(type, given);
     const inputs = given.values;
     try {
       await type.settle?.({ client: client(), id, inputs, state });
-      const live = await type.read({ client: client(), id, inputs, state });
-      if (live === undefined) throw new Error(`${type.token} ${id} is gone right after it was made`);
+      const live = await shown(type, id, inputs, state);
       return encode(complete(type.inputs, inputs, live), secrets);
     } catch (cause) {
       const recorded = encode({ ...state, ...withoutEngines(inputs) }, secrets);
@@ -140,10 +160,7 @@ export function engineOf<Client>(provider: LightProvider<Client>): Engine {
       const [state, inputs] = [decode(request.getProperties()), decode(request.getInputs())];
       const response = new proto.ReadResponse();
       const call = { client: client(), id: request.getId(), inputs: inputs.values, state: state.values };
-      const live = await type.read(call).catch((error: unknown) => {
-        if (provider.isMissing(error)) return undefined;
-        throw error;
-      });
+      const live = await present(type, call);
       if (live === undefined) return response; // no id: it is gone
       const drifted = drift(type.inputs, inputs.values, live);
       const secrets = new Set([...secretsOf(type, inputs), ...state.secrets]);

@@ -118,11 +118,48 @@ describe("Replications", () => {
       { status: 400, json: { __type: "ResourceNotFoundFault", message: "no such thing" } },
     ]) {
       const { replications } = await dms({ DescribeReplications: () => answer });
-      expect((await errorOf(replications.start(ARN, { timeoutMs: 1000 }))).code).to.equal(
-        "operations/replication-missing",
-      );
+      const wait = { timeoutMs: 60_000, clock: new FakeClock() };
+      expect((await errorOf(replications.start(ARN, wait))).code).to.equal("operations/replication-missing");
+      expect(wait.clock.time).to.be.at.most(10_000);
       await server?.stop();
     }
+  });
+
+  it("lets DMS some seconds to know a replication made just now, and to let one changed just now start", async () => {
+    let starts = 0;
+    const missing = { status: 400, json: { __type: "ResourceNotFoundFault", message: "no such thing" } };
+    const { replications } = await dms({
+      DescribeReplications: (_, call) => (call < 3 ? missing : state(starts < 3 ? "stopped" : "running")),
+      StartReplication: () =>
+        ++starts < 3
+          ? {
+              status: 400,
+              json: {
+                __type: "InvalidResourceStateFault",
+                message: `Replication for Replication Config: ${ARN} is in MODIFYING state and cannot start`,
+              },
+            }
+          : { json: {} },
+    });
+    await replications.start(ARN, { timeoutMs: 60_000, clock: new FakeClock() });
+    expect(starts).to.equal(3);
+  });
+
+  it("gives up on one that cannot start for long, with DMS's last words", async () => {
+    let starts = 0;
+    const { replications } = await dms({
+      DescribeReplications: sequence("stopped"),
+      StartReplication: () => ({
+        status: 400,
+        json: {
+          __type: "InvalidResourceStateFault",
+          message: `Replication for Replication Config: r${++starts} is in MODIFYING state and cannot start`,
+        },
+      }),
+    });
+    const error = await errorOf(replications.start(ARN, { timeoutMs: 60_000, clock: new FakeClock() }));
+    expect(error.code).to.equal("operations/gave-up");
+    expect(error.message).to.contain("after 6 tries").and.to.contain("r6 is in MODIFYING state");
   });
 
   it("passes on DMS's fault when it refuses", async () => {

@@ -17,6 +17,8 @@ class Aws:
 
     endpoint: str
     region: str
+    data_endpoint: str = ""
+    """For S3, if it is another one."""
 
     @property
     def access_key(self) -> str:
@@ -28,10 +30,10 @@ class Aws:
         """The sandbox's well-known, not secret key."""
         return os.environ.get("AWS_SECRET_ACCESS_KEY", "sandbox")
 
-    def _client(self, service: str, **config: Any) -> Any:
+    def _client(self, service: str, endpoint: str, **config: Any) -> Any:
         return boto3.session.Session().client(
             service,
-            endpoint_url=self.endpoint,
+            endpoint_url=endpoint,
             region_name=self.region,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
@@ -41,12 +43,12 @@ class Aws:
     @cached_property
     def s3(self) -> Any:
         """S3, path style: the endpoint has no wildcard DNS."""
-        return self._client("s3", s3={"addressing_style": "path"})
+        return self._client("s3", self.data_endpoint or self.endpoint, s3={"addressing_style": "path"})
 
     @cached_property
     def iam(self) -> Any:
         """IAM."""
-        return self._client("iam")
+        return self._client("iam", self.endpoint)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,14 @@ class Options:
     faster. spark_jars: the folder made by `headwater_workspace.jars` (default: HEADWATER_SPARK_JARS).
     java_options: flags for the Spark host's JVM, behind ours (for long work: -XX:TieredStopAtLevel=4 -Xmx8g).
     managed_storage: "storageRoot" keeps managed tables where catalogs and schemas say, "local" always on
-    disk.
+    disk. aws_data_endpoint: S3 for all data and for what is polled, if not aws_endpoint, where faults may be
+    injected.
     """
+
+    @property
+    def data_endpoint(self) -> str:
+        """Where S3 is, for data."""
+        return self.aws_data_endpoint or self.aws_endpoint
 
     token: str
     state_dir: Path
@@ -35,6 +41,7 @@ class Options:
     managed_storage: str = "storageRoot"
     spark_conf: dict[str, str] = field(default_factory=dict)
     java_options: tuple[str, ...] = ()
+    aws_data_endpoint: str = ""
 
 
 _KNOWN = {
@@ -76,6 +83,7 @@ def load_options(file: Path) -> Options:
         state_dir=Path(_text(file, raw, "stateDir")).absolute(),
         aws_endpoint=_text(file, aws, "endpoint", "aws."),
         aws_region=_text(file, aws, "region", "aws."),
+        aws_data_endpoint=str(aws.get("dataEndpoint") or ""),
         spark_jars=Path(jars).absolute(),
         port=int(raw.get("port") or 0),
         clock_scale=float(scale),

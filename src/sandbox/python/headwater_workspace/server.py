@@ -52,7 +52,7 @@ def make_workspace(options: Options) -> Workspace:
     here = Workspace(
         options=options,
         store=Store(options.state_dir / "workspace.sqlite"),
-        aws=Aws(options.aws_endpoint, options.aws_region),
+        aws=Aws(options.aws_endpoint, options.aws_region, options.data_endpoint),
         clock=Clock(options.clock_scale),
         spark=SparkHost(options, admin.reset, lambda: here.jobs.spark_died()),
         admin=admin,

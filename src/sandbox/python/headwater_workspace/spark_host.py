@@ -112,10 +112,10 @@ def _configuration(options: Options, folder: Path) -> dict[str, str]:
         "spark.hadoop.fs.viewfs.mounttable.default.linkFallback": f"file:{folder / 'dbfs'}",
         "spark.hadoop.hadoop.tmp.dir": str(folder / "tmp"),
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "spark.hadoop.fs.s3a.endpoint": options.aws_endpoint,
+        "spark.hadoop.fs.s3a.endpoint": options.data_endpoint,
         "spark.hadoop.fs.s3a.endpoint.region": options.aws_region,
         "spark.hadoop.fs.s3a.path.style.access": "true",
-        "spark.hadoop.fs.s3a.connection.ssl.enabled": str(options.aws_endpoint.startswith("https:")).lower(),
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": str(options.data_endpoint.startswith("https:")).lower(),
         "spark.hadoop.fs.s3a.access.key": aws.access_key,
         "spark.hadoop.fs.s3a.secret.key": aws.secret_key,
         # No looking first whether a new file's name is a folder's: nobody does that here.

@@ -169,7 +169,7 @@ class Attempt:
             "writable": plan.writable,
             "hidden": sorted(volumes - set(plan.volumes)),
             "notes": notes + plan.notes,
-            "aws": {"endpoint": self._here.options.aws_endpoint, "region": self._here.options.aws_region},
+            "aws": {"endpoint": self._here.options.data_endpoint, "region": self._here.options.aws_region},
         }
 
     def _url(self) -> str:
