@@ -48,7 +48,7 @@ export function addPromote(program: Command, interrupt: Interrupt): void {
     .option("--release <id>", "a stored release, by the beginning of its id (default: what is on disk)")
     .addHelpText(
       "after",
-      "\nExamples: headwater promote --through dev,staging\n          headwater promote --through prod --release 3f9a01c2",
+      "\nExamples: headwater promote --through dev,staging,prod\n          headwater promote --through prod --release 3f9a01c2",
     )
     .action((options: StepFlags & { through: string[]; release?: string }) =>
       promote(options, options.through, interrupt, options.release),
