@@ -14,6 +14,7 @@ import { counts, type PlannedChange } from "./engine-events.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary, NewEvent } from "./events.js";
 import type { LastUpdate } from "./gates/gate.js";
+import { runIsolated } from "./isolated/run.js";
 import {
   maskOutputs,
   runOperation,
@@ -47,7 +48,7 @@ export interface EnvironmentStatus {
 /** How an operation on an environment is run; see {@link OperationOptions}. */
 export interface RunOptions extends Pick<
   OperationOptions,
-  "signal" | "firmSignal" | "graceMs" | "pendingOperations" | "policyPacks"
+  "signal" | "firmSignal" | "graceMs" | "timeoutMs" | "pendingOperations" | "policyPacks"
 > {
   readonly emit?: (event: NewEvent) => void;
   /** Breaks the lock another operation holds on the stack. Only when its process is known to be gone. */
@@ -78,6 +79,8 @@ export class Environment {
       readonly releases: Releases;
       /** Programs and pipelines of the caller, for what needs no release. */
       readonly known: Known;
+      /** Whether programs run in a process of their own. */
+      readonly isolated: boolean;
       readonly load: (stack: string, known: Known) => Promise<LoadedStack>;
     },
   ) {
@@ -246,12 +249,11 @@ export class Environment {
     return this.inWorkspace(release, async (workspace, loaded) => {
       if (options.unlock === true && (await workspace.state()) !== undefined) await workspace.unlock();
       const run = (): Promise<OperationResult> =>
-        runOperation(workspace, kind, {
-          program: release === undefined ? nothing : programOf(loaded, release.id),
+        this.runOn(workspace, kind, release, loaded, {
+          ...pick(options),
           redactor: this.parts.redactor,
           emit: (event) => options.emit?.({ ...event, environment: this.name }),
           ...(release === undefined ? {} : { message: messageOf(release, loaded) }),
-          ...pick(options),
         });
       try {
         return await run();
@@ -261,6 +263,37 @@ export class Environment {
         return run();
       }
     });
+  }
+
+  private async runOn(
+    workspace: StackWorkspace,
+    kind: OperationKind,
+    release: Release | undefined,
+    loaded: LoadedStack,
+    options: OperationOptions,
+  ): Promise<OperationResult> {
+    if (release === undefined) return runOperation(workspace, kind, options);
+    const { home, isolated, releases } = this.parts;
+    if (!isolated)
+      return runOperation(workspace, kind, { ...options, program: programOf(loaded, release.id) });
+    const { entry } = await releases.load(release);
+    if (entry === undefined) {
+      throw new HeadwaterError("driver/no-entry", "closures of this process cannot run in another", {
+        where: `release ${release.id.slice(0, 12)}`,
+        field: "isolation",
+        found: "process",
+        remedy: "Give `sources.entry`, the modules that export programs and pipelines; or isolation: none.",
+      });
+    }
+    const { command: _command, ...sent } = home;
+    const { graceMs, timeoutMs, message, pendingOperations, policyPacks, ...here } = options;
+    const request = {
+      ...{ kind, stack: this.stackName, folder: workspace.folder, home: sent, entry, release: release.id },
+      ...{ document: loaded.document, program: loaded.program.name, pipeline: loaded.pipeline.name },
+      environment: this.name,
+      options: { graceMs, timeoutMs, message, pendingOperations, policyPacks },
+    };
+    return runIsolated(request, workspace, here);
   }
 
   private async inWorkspace<T>(
@@ -311,18 +344,7 @@ function messageOf({ id }: Release, loaded: LoadedStack): string {
   return `headwater: release ${id} settings ${settingsDigest(loaded)}`;
 }
 
-function pick({
-  signal,
-  firmSignal,
-  graceMs,
-  pendingOperations,
-  policyPacks,
-}: RunOptions): Partial<OperationOptions> {
-  return {
-    ...(signal === undefined ? {} : { signal }),
-    ...(firmSignal === undefined ? {} : { firmSignal }),
-    ...(graceMs === undefined ? {} : { graceMs }),
-    ...(pendingOperations === undefined ? {} : { pendingOperations }),
-    ...(policyPacks === undefined ? {} : { policyPacks }),
-  };
+function pick(options: RunOptions): Partial<OperationOptions> {
+  const { emit: _emit, unlock: _unlock, ...run } = options;
+  return run;
 }

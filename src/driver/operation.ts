@@ -13,7 +13,8 @@ import type { StackWorkspace } from "./stack-workspace.js";
 export type OperationKind = "preview" | "up" | "destroy" | "refresh";
 
 export interface OperationOptions {
-  readonly program: PulumiFn;
+  /** Absent for what runs no program: destroy, refresh. */
+  readonly program?: PulumiFn;
   readonly redactor: Redactor;
   readonly emit: (event: NewEvent) => void;
   readonly signal?: AbortSignal;
@@ -21,6 +22,8 @@ export interface OperationOptions {
   readonly graceMs?: number;
   /** Cuts the grace short: the engine is killed at once. */
   readonly firmSignal?: AbortSignal;
+  /** Milliseconds the operation may take; then it is stopped as by the signal. Default: as long as it likes. */
+  readonly timeoutMs?: number;
   /** Recorded in the stack's history. */
   readonly message?: string;
   /** What to do about operations an earlier run left half-way. Default `refuse`. */
@@ -38,15 +41,16 @@ export interface OperationResult {
 }
 
 /**
- * Runs one operation of the engine on one stack. Operations of one process take turns: the SDK's handlers for stray
- * exceptions are process-wide, so two programs at once would get each other's errors.
- * @throws EngineError, PendingOperationsError, or HeadwaterError `driver/cancelled`.
+ * Runs one operation of the engine on one stack. Those that run a program in this process take turns: the SDK's handlers
+ * for stray exceptions are process-wide, so two programs at once would get each other's errors.
+ * @throws EngineError, PendingOperationsError, or HeadwaterError `driver/cancelled`, `driver/timeout`.
  */
 export function runOperation(
   workspace: StackWorkspace,
   kind: OperationKind,
   options: OperationOptions,
 ): Promise<OperationResult> {
+  if (options.program === undefined) return runNow(workspace, kind, options);
   const mine = turn.then(() => runNow(workspace, kind, options));
   turn = mine.then(
     () => undefined,
@@ -66,7 +70,7 @@ async function runNow(
   // The Automation API only listens: a signal that is aborted already would never be heard.
   if (signal?.aborted === true) throw cancelled(workspace.name, kind, signal);
   const events = new EngineEvents(kind, redactor, options.emit);
-  const program = new GuardedProgram(options.program);
+  const program = new GuardedProgram(options.program ?? nothing);
   const interruption = new Interruption();
   const stopper = new Stopper(interruption, options);
   let failure: unknown;
@@ -90,6 +94,7 @@ async function runNow(
   throw await explain(workspace, kind, { failure, events, program, stopper, redactor, signal });
 }
 
+const nothing: PulumiFn = () => Promise.resolve();
 const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {} };
 
 async function runOn(
@@ -178,21 +183,32 @@ class GuardedProgram {
 class Stopper {
   /** True once the engine had to be killed. */
   killed = false;
+  /** True once the time was over. */
+  timedOut = false;
+  private limit: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly interruption: Interruption,
-    private readonly options: Pick<OperationOptions, "signal" | "firmSignal" | "graceMs">,
+    private readonly options: Pick<OperationOptions, "signal" | "firmSignal" | "graceMs" | "timeoutMs">,
   ) {
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined) this.limit = setTimeout(this.end, timeoutMs);
     options.signal?.addEventListener("abort", this.ask);
     options.firmSignal?.addEventListener("abort", this.kill);
   }
 
   dispose(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.limit);
     this.options.signal?.removeEventListener("abort", this.ask);
     this.options.firmSignal?.removeEventListener("abort", this.kill);
   }
+
+  private readonly end = (): void => {
+    this.timedOut = true;
+    this.ask();
+  };
 
   private readonly ask = (): void => {
     this.interruption.gentle();
@@ -224,6 +240,7 @@ async function explain(
   if (failure instanceof HeadwaterError) return failure;
   if (stopper.killed) await workspace.clearAfterKill();
   if (signal?.aborted === true) return cancelled(workspace.name, kind, signal, await leftHalfWay(workspace));
+  if (stopper.timedOut) return timedOut(workspace.name, kind, await leftHalfWay(workspace));
   const where = `stack ${workspace.name}`;
   const said = events.errors;
   const [ours] = program.errors.filter((error) => error instanceof HeadwaterError);
@@ -307,6 +324,14 @@ function cancelled(
     },
     { cause: signal.reason },
   );
+}
+
+function timedOut(stack: string, kind: OperationKind, left: readonly string[]): HeadwaterError {
+  return new HeadwaterError("driver/timeout", `${kind} took too long and was stopped`, {
+    where: `stack ${stack}`,
+    ...(left.length === 0 ? {} : { found: `left half-way: ${left.join("; ")}` }),
+    remedy: "What was done is kept: look what it waited for, and run again with more time.",
+  });
 }
 
 async function leftHalfWay(workspace: StackWorkspace): Promise<string[]> {

@@ -64,6 +64,11 @@ export interface PlatformOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Plugins that are used instead of those the engine would look for. */
   readonly plugins?: readonly PluginLocation[];
+  /**
+   * Where programs run. `process`: each operation in a process of its own, so that no program can harm this one, and several
+   * run at the same time; releases need an entry for it. Default: `none`, in this process, one after another.
+   */
+  readonly isolation?: "none" | "process";
   readonly overlay?: Overlay;
   /** For private folders (removed again) and for releases laid out to be run. Default: `.headwater`. */
   readonly workFolder?: string;
@@ -121,6 +126,7 @@ export class Platform {
       backend,
       secretsProvider: options.secretsProvider ?? "passphrase",
       command: new EngineCommand(command, version),
+      engineRoot: engine.root,
       environment,
       plugins: options.plugins ?? [],
       workFolder,
@@ -159,8 +165,9 @@ export class Platform {
     pipeline: string,
     load: (stack: string, known: Known) => Promise<LoadedStack>,
   ): Environment {
-    const { home, redactor, releases } = this;
-    return new Environment(name, { pipeline, home, redactor, releases, known: this.options, load });
+    const { home, redactor, releases, options } = this;
+    const isolated = options.isolation === "process";
+    return new Environment(name, { pipeline, home, redactor, releases, known: options, load, isolated });
   }
 
   /**

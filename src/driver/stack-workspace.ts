@@ -25,6 +25,8 @@ export interface StackHome {
   /** `passphrase`, `awskms://...`, `default`, ... */
   readonly secretsProvider: string;
   readonly command: EngineCommand;
+  /** Where the engine is. */
+  readonly engineRoot: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly plugins: readonly PluginLocation[];
   /** Where private folders are made. Absolute. */
@@ -63,20 +65,20 @@ export class StackWorkspace {
     if (home.backend.startsWith("file://")) await makeBackendFolder(home.backend);
     const folder = await mkdtemp(path.join(parent, `${name}.${process.pid}.`));
     await chmod(folder, 0o700);
-    const workspace = new StackWorkspace(
-      name,
-      folder,
-      home,
-      {
-        ...home.environment,
-        PULUMI_BACKEND_URL: home.backend,
-        [FOLDER_VARIABLE]: folder,
-        PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
-      },
-      document,
-    );
+    const workspace = StackWorkspace.at(home, name, document, folder);
     await workspace.writeFiles();
     return workspace;
+  }
+
+  /** On a private folder that another process has made. */
+  static at(home: StackHome, name: string, document: StackDocument, folder: string): StackWorkspace {
+    const environment = {
+      ...home.environment,
+      PULUMI_BACKEND_URL: home.backend,
+      [FOLDER_VARIABLE]: folder,
+      PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+    };
+    return new StackWorkspace(name, folder, home, environment, document);
   }
 
   /**

@@ -359,11 +359,12 @@ class Step {
   }
 
   private runOptions(): RunOptions {
-    const { signal, firmSignal, graceMs, pendingOperations, policyPacks, unlock } = this.options;
+    const { signal, firmSignal, graceMs, timeoutMs, pendingOperations, policyPacks, unlock } = this.options;
     return {
       ...{ signal, emit: (event) => this.story.tell(event) },
       ...(firmSignal && { firmSignal }),
       ...(graceMs !== undefined && { graceMs }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
       ...(pendingOperations && { pendingOperations }),
       ...(policyPacks && { policyPacks }),
       ...(unlock !== undefined && { unlock }),

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -11,7 +11,7 @@ import { policyGate, standardGates } from "../../../src/driver/gates/index.js";
 import type { Platform } from "../../../src/driver/platform.js";
 import { PromotionRules } from "../../../src/settings/promotion-rules.js";
 import { errorOf } from "../../unit/operations/errors.js";
-import { makeScene, makeThing, readJsonLines, shop, thingProgram, type Scene } from "./support.js";
+import { makeProject, makeScene, makeThing, readJsonLines, thingProgram, type Scene } from "./support.js";
 
 const THINGS = { program: "things", pipeline: "shop" };
 const PATH = PromotionRules.parse({ version: 1, path: ["dev", "staging", "prod"] });
@@ -297,28 +297,6 @@ describe("releases, gates and the way back", function () {
     }
   });
 });
-
-/** A project whose programs are files, as users have them: written, opened, written again. */
-async function makeProject(scene: Scene) {
-  const root = path.join(scene.folder, "content");
-  const write = (says: string): Promise<void> =>
-    writeFile(
-      path.join(root, "program.js"),
-      `const any = { safeParse: (data) => ({ success: true, data }) };
-export const programs = [{ name: "things", settings: any, run: async () => ({ says: "${says}" }) }];\n`,
-    );
-  await mkdir(path.join(root, "node_modules", "@pulumi", "pulumi"), { recursive: true });
-  await writeFile(
-    path.join(root, "node_modules", "@pulumi", "pulumi", "package.json"),
-    '{"version": "1.0.0"}',
-  );
-  await writeFile(path.join(root, "package.json"), '{"type":"module","dependencies":{"@pulumi/pulumi":"*"}}');
-  await writeFile(path.join(root, "pipelines.js"), `export const pipelines = ${JSON.stringify([shop])};\n`);
-  await write("the first");
-  const entry = { programs: "program.js", pipelines: "pipelines.js" };
-  const sources = { root, code: ["program.js", "pipelines.js"], packageJson: "package.json", entry };
-  return { write, open: () => scene.open(undefined, { sources }) };
-}
 
 /** A process of its own that promotes, and kills itself when a phase of dev begins. */
 function startKilled(scene: Scene, phase: string, through: readonly string[]) {

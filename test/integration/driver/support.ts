@@ -153,6 +153,30 @@ async function makePlugin(folder: string): Promise<void> {
   await chmod(executable, 0o755);
 }
 
+/** A project whose programs are files, as users have them: written, opened, written again. */
+export async function makeProject(scene: Scene, options: Partial<PlatformOptions> = {}) {
+  const root = path.join(scene.folder, "content");
+  /** Writes the program; `body` runs in it with `environment`. */
+  const write = (says: string, body = ""): Promise<void> =>
+    writeFile(
+      path.join(root, "program.js"),
+      `const any = { safeParse: (data) => ({ success: true, data }) };
+const run = async ({ environment }) => { ${body}; return { says: "${says}", environment }; };
+export const programs = [{ name: "things", settings: any, run }];\n`,
+    );
+  await mkdir(path.join(root, "node_modules", "@pulumi", "pulumi"), { recursive: true });
+  await writeFile(
+    path.join(root, "node_modules", "@pulumi", "pulumi", "package.json"),
+    '{"version": "1.0.0"}',
+  );
+  await writeFile(path.join(root, "package.json"), '{"type":"module","dependencies":{"@pulumi/pulumi":"*"}}');
+  await writeFile(path.join(root, "pipelines.js"), `export const pipelines = ${JSON.stringify([shop])};\n`);
+  await write("the first");
+  const entry = { programs: "program.js", pipelines: "pipelines.js" };
+  const sources = { root, code: ["program.js", "pipelines.js"], packageJson: "package.json", entry };
+  return { write, open: () => scene.open(undefined, { sources, ...options }) };
+}
+
 export async function readJsonLines(file: string): Promise<Record<string, unknown>[]> {
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);

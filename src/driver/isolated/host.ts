@@ -1,0 +1,68 @@
+import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
+import { pickByName, resolveSettings } from "../../settings/program.js";
+import { EngineCommand } from "../engine-command.js";
+import { asHeadwaterError } from "../errors.js";
+import { runOperation, type OperationResult } from "../operation.js";
+import { Redactor } from "../redact.js";
+import { importEntry } from "../release-store.js";
+import { StackWorkspace } from "../stack-workspace.js";
+import { toPlain, type FromHost, type Request, type ToHost } from "./messages.js";
+
+/*
+ * A process for one operation, started by run.ts: it loads the release's own modules, runs the program, and ends. When the
+ * process that asked for it is gone, it stops as it would for Ctrl-C.
+ */
+
+const gentle = new AbortController();
+const firm = new AbortController();
+
+process.on("message", (message: ToHost) => {
+  if (message.type === "stop") (message.firm ? firm : gentle).abort(new Error("stopped"));
+  else void answer(message.request);
+});
+process.on("disconnect", () => gentle.abort(new Error("the process that asked is gone")));
+
+async function answer(request: Request): Promise<void> {
+  let message: FromHost;
+  try {
+    message = { type: "result", result: await run(request) };
+  } catch (error) {
+    const known = asHeadwaterError(error, "driver/internal", `${request.kind} failed`);
+    message = { type: "error", error: toPlain(known, request.stack) };
+  }
+  // A program may have left timers and sockets: nothing waits for them.
+  if (process.connected) process.send?.(message, () => process.exit());
+  else process.exit();
+}
+
+async function run(request: Request): Promise<OperationResult> {
+  const { home, stack, folder, document, kind, options } = request;
+  const where = `stack ${stack}`;
+  const { programs, pipelines } = await importEntry(request.entry);
+  const program = pickByName("program", request.program, programs, where);
+  const pipeline = pickByName("pipeline", request.pipeline, pipelines, where);
+  const settings: unknown = resolveSettings(program, pipeline, document.config["headwater:settings"], {
+    where,
+  });
+  const { command, version } = await PulumiCommand.get({ root: home.engineRoot });
+  const workspace = StackWorkspace.at(
+    { ...home, command: new EngineCommand(command, version) },
+    stack,
+    document,
+    folder,
+  );
+  const redactor = new Redactor({ ...process.env, ...home.environment });
+  redactor.learn(document.config);
+  const { environment, release } = request;
+  return runOperation(workspace, kind, {
+    ...options,
+    program: async () =>
+      (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>,
+    redactor,
+    emit: (event) => {
+      if (process.connected) process.send?.({ type: "event", event } satisfies FromHost);
+    },
+    signal: gentle.signal,
+    firmSignal: firm.signal,
+  });
+}
