@@ -8,7 +8,11 @@ import { programs } from "../programs/all.js";
 import { ProgressRenderer } from "../src/cli/render.js";
 import { filesLanded } from "../src/driver/checks/files-landed.js";
 import { ingested } from "../src/driver/checks/ingested.js";
+import { fresh } from "../src/driver/checks/fresh.js";
+import { jobHealthy } from "../src/driver/checks/job-healthy.js";
 import { replicationLoaded } from "../src/driver/checks/replication-loaded.js";
+import { replicationRunning } from "../src/driver/checks/replication-running.js";
+import { settled } from "../src/driver/checks/settled.js";
 import { Platform } from "../src/driver/platform.js";
 import type { Engine } from "../src/engine/engine.js";
 import { packageRoot } from "../src/engine/paths.js";
@@ -93,12 +97,16 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
     const promotion = platform.promote(release, {
       through: environments,
       checks: [
+        settled(),
         replicationLoaded({ timeoutMs: 10 * minute, intervalMs: 200 }),
         filesLanded({ timeoutMs: 5 * minute, intervalMs: 200 }),
         ingested({ timeoutMs: 15 * minute, intervalMs: 250, maxIntervalMs: 500 }),
         sourceChanged(checkOptions),
         changesIngested(checkOptions),
         proven(checkOptions),
+        replicationRunning(),
+        jobHealthy(),
+        fresh(),
       ],
       signal,
     });

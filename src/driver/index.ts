@@ -3,10 +3,16 @@
  */
 export * from "./checks/check.js";
 export * from "./checks/files-landed.js";
+export * from "./checks/fresh.js";
 export * from "./checks/index.js";
 export * from "./checks/ingested.js";
+export * from "./checks/job-healthy.js";
+export * from "./checks/matches-source.js";
+export * from "./checks/outputs-present.js";
 export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./checks/outputs.js";
 export * from "./checks/replication-loaded.js";
+export * from "./checks/replication-running.js";
+export * from "./checks/settled.js";
 export { EnvironmentClients } from "./clients.js";
 export type { EngineDiagnostic, PlannedChange } from "./engine-events.js";
 export type { EnvironmentDifference, ResourceDifference, SettingDifference } from "./difference.js";

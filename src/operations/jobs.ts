@@ -52,6 +52,30 @@ export class Jobs {
     return answer.run_id;
   }
 
+  /** Whether the job exists, and whether its trigger or schedule (if it has one) waits or is paused. */
+  async state(
+    jobId: number,
+    signal?: AbortSignal,
+  ): Promise<{ exists: boolean; trigger: "active" | "paused" | "none" }> {
+    try {
+      const { settings } = await this.workspace.get<RawJob>("/api/2.2/jobs/get", {
+        query: { job_id: jobId },
+        ...(signal === undefined ? {} : { signal }),
+      });
+      const starts = settings?.trigger ?? settings?.schedule ?? settings?.continuous;
+      if (starts === undefined) return { exists: true, trigger: "none" };
+      return { exists: true, trigger: starts.pause_status === "PAUSED" ? "paused" : "active" };
+    } catch (error) {
+      if (
+        error instanceof WorkspaceError &&
+        [400, 404].includes(error.status) &&
+        /does not exist/i.test(error.message)
+      )
+        return { exists: false, trigger: "none" };
+      throw error;
+    }
+  }
+
   /** The job's runs, newest first. */
   async runs(
     jobId: number,
@@ -202,5 +226,13 @@ function toRun(raw: RawRun): JobRun {
 function optional<K extends string>(key: K, value: string | null | undefined): { [P in K]?: string } {
   return (value === undefined || value === null || value === "" ? {} : { [key]: value }) as {
     [P in K]?: string;
+  };
+}
+
+interface RawJob {
+  settings?: {
+    trigger?: { pause_status?: string };
+    schedule?: { pause_status?: string };
+    continuous?: { pause_status?: string };
   };
 }

@@ -1,9 +1,9 @@
-import { HeadwaterError } from "../../model/errors.js";
 import { hasEnded, hasSucceeded, type JobRun } from "../../operations/jobs.js";
 import { listFiles, parseS3Url, tableFolder } from "../../operations/landing.js";
 import { waitFor, type WaitOptions } from "../../operations/wait.js";
 import type { Check, CheckContext, CheckResult } from "./check.js";
 import { lakehouseOutputs, type LakehouseOutputs } from "./outputs.js";
+import { runSummaries } from "./run-summaries.js";
 
 /** `timeoutMs` until the job has taken every file: default 60 min. `intervalMs`: default 1 s. */
 export type IngestedOptions = Partial<Pick<WaitOptions, "timeoutMs" | "intervalMs" | "maxIntervalMs">>;
@@ -100,49 +100,13 @@ async function missingHistories(
   return missing.flat();
 }
 
-/** Clocks here and in the workspace may differ by as much. */
-const SKEW_MS = 60_000;
-
 /** Files that runs since the step began have set aside, by the summary each leaves when it exits. */
-async function setAside(
-  { clients, since, signal }: CheckContext,
-  { jobId }: LakehouseOutputs,
-): Promise<string[]> {
-  const { jobs } = clients;
-  const all = await jobs.runs(jobId, { limit: 25, signal });
-  const runs = all.filter((run) => hasSucceeded(run) && run.startTime >= since.getTime() - SKEW_MS);
-  const outputs = await Promise.all(runs.map((run) => jobs.outputs(run, signal)));
-  return [
-    ...new Set(
-      outputs.flatMap((tasks) => [...tasks.values()].flatMap(({ result }) => filesSetAside(result))),
-    ),
-  ];
-}
-
-/** What the notebook `apply` exits with, as far as it is read here. */
-interface ApplySummary {
-  readonly tables?: readonly {
-    readonly table: string;
-    readonly filesSetAside?: readonly { readonly file: string; readonly reason: string }[];
-  }[];
-}
-
-function filesSetAside(result: string | undefined): string[] {
-  if (result === undefined) return [];
-  let summary: ApplySummary;
-  try {
-    summary = JSON.parse(result) as ApplySummary;
-  } catch (error) {
-    throw new HeadwaterError(
-      "driver/run-summary",
-      "the run's summary is not JSON",
-      { found: result.slice(0, 200), remedy: "Look whether the job's notebooks are those of the release." },
-      { cause: error },
-    );
-  }
-  return (summary.tables ?? []).flatMap(({ table, filesSetAside = [] }) =>
+async function setAside(context: CheckContext, { jobId }: LakehouseOutputs): Promise<string[]> {
+  const tables = await runSummaries(context, jobId, context.since);
+  const files = tables.flatMap(({ table, filesSetAside = [] }) =>
     filesSetAside.map(({ file, reason }) => `${file} of ${table} (${reason})`),
   );
+  return [...new Set(files)];
 }
 
 function startsByItself(settings: unknown): boolean {

@@ -1,10 +1,17 @@
 import { expect } from "chai";
 import type { CheckContext } from "../../../src/driver/checks/check.js";
 import { filesLanded } from "../../../src/driver/checks/files-landed.js";
+import { fresh } from "../../../src/driver/checks/fresh.js";
 import { ingested } from "../../../src/driver/checks/ingested.js";
+import { jobHealthy } from "../../../src/driver/checks/job-healthy.js";
+import { matchesSource } from "../../../src/driver/checks/matches-source.js";
+import { outputsPresent } from "../../../src/driver/checks/outputs-present.js";
 import { lakehouseOutputs } from "../../../src/driver/checks/outputs.js";
 import { replicationLoaded } from "../../../src/driver/checks/replication-loaded.js";
+import { replicationRunning } from "../../../src/driver/checks/replication-running.js";
+import { settled } from "../../../src/driver/checks/settled.js";
 import { EnvironmentClients } from "../../../src/driver/clients.js";
+import type { OperationResult } from "../../../src/driver/operation.js";
 import { definePipeline } from "../../../src/model/pipeline.js";
 import type { Replications } from "../../../src/operations/dms.js";
 import { errorOf } from "../operations/errors.js";
@@ -38,6 +45,12 @@ interface Cloud {
   runs?: (look: number) => readonly object[];
   /** What the notebook exited with. */
   summary?: object;
+  /** Settings of the job; null: there is none. */
+  job?: object | null;
+  /** When the files were written. */
+  modified?: Date;
+  /** Answers to SQL statements, one after another; the last one stays. */
+  rows?: readonly (readonly string[])[];
   error?: string;
   missing?: readonly string[];
 }
@@ -51,7 +64,7 @@ describe("the checks of cdc-lakehouse", () => {
     cloud: Cloud,
     settings: unknown = {},
   ): Promise<{ context: CheckContext; told: string[] }> {
-    const looks = { incoming: 0, runs: 0 };
+    const looks = { incoming: 0, runs: 0, statements: 0 };
     await server?.stop();
     server = await FakeServer.start(({ method, url }): Answer => {
       const { pathname, searchParams } = new URL(url, "http://x");
@@ -61,7 +74,10 @@ describe("the checks of cdc-lakehouse", () => {
         const keys = prefix.startsWith("incoming/")
           ? (cloud.incoming?.(Math.floor(looks.incoming++ / 2)) ?? [])
           : (cloud.processed ?? []);
-        return listing(keys.filter((key) => key.startsWith(prefix)));
+        return listing(
+          keys.filter((key) => key.startsWith(prefix)),
+          cloud.modified,
+        );
       }
       if (pathname.endsWith("/exists")) {
         const name = decodeURIComponent(pathname.split("/").at(-2) ?? "");
@@ -76,6 +92,20 @@ describe("the checks of cdc-lakehouse", () => {
             error: cloud.error,
           },
         };
+      }
+      if (pathname.endsWith("/jobs/get")) {
+        if (cloud.job === null)
+          return {
+            status: 400,
+            json: { error_code: "INVALID_PARAMETER_VALUE", message: "Job 7 does not exist." },
+          };
+        return { json: { job_id: 7, settings: cloud.job ?? { trigger: { pause_status: "UNPAUSED" } } } };
+      }
+      if (pathname.endsWith("/sql/warehouses")) return { json: { warehouses: [{ id: "w", name: "w" }] } };
+      if (pathname.endsWith("/sql/statements")) {
+        const all = cloud.rows ?? [];
+        const row = all[Math.min(Math.floor(looks.statements++ / 2), all.length - 1)];
+        return { json: { statement_id: "s", status: { state: "SUCCEEDED" }, result: { data_array: [row] } } };
       }
       if (pathname.endsWith("/run-now") && method === "POST") return { json: { run_id: 1 } };
       throw new Error(`unexpected ${method} ${url}`);
@@ -111,6 +141,131 @@ describe("the checks of cdc-lakehouse", () => {
   });
   const wait = { timeoutMs: 5000, intervalMs: 1 };
   const load = ["incoming/shop/customers/LOAD00000001.parquet", "incoming/shop/orders/LOAD00000001.parquet"];
+
+  describe("fresh", () => {
+    const lag = (customers: number | null, orders: number | null) => ({
+      summary: {
+        tables: [
+          { table: "customers", lagSeconds: customers },
+          { table: "orders", lagSeconds: orders },
+        ],
+      },
+      runs: () => [run(1, "TERMINATED", "SUCCESS")],
+    });
+
+    it("passes within the promise, and tells how far behind the slowest table is", async () => {
+      const { context: given } = await context(lag(12, 61));
+      const { passed, message } = await fresh().run(given);
+      expect(passed).to.equal(true);
+      expect(message).to.contain("2 tables").and.to.contain("1 min 1 s");
+    });
+
+    it("fails where a table's events needed longer, and not for a table nothing happened to", async () => {
+      const { context: given } = await context(lag(901, null));
+      expect(await fresh().run(given)).to.deep.equal({
+        passed: false,
+        message: "behind the promise of 15 min: customers 15 min 1 s",
+      });
+      const { context: other } = await context(lag(901, null));
+      expect((await fresh({ promiseMs: 3_600_000 }).run(other)).passed).to.equal(true);
+    });
+
+    it("fails where a file waits for too long", async () => {
+      const modified = new Date(Date.now() - 20 * 60_000);
+      const { context: given } = await context({ ...lag(1, 1), incoming: () => load, modified });
+      const { passed, message } = await fresh().run(given);
+      expect(passed).to.equal(false);
+      expect(message).to.contain("2 files wait").and.to.contain(load[0]).and.to.contain("for 20 min");
+    });
+  });
+
+  describe("job-healthy", () => {
+    it("passes after a run that succeeded, and before the first", async () => {
+      const { context: given } = await context({
+        runs: () => [run(2, "RUNNING"), run(1, "TERMINATED", "SUCCESS")],
+      });
+      expect(await jobHealthy().run(given)).to.deep.equal({
+        passed: true,
+        message: "run 1 succeeded, trigger active",
+      });
+      const { context: young } = await context({ runs: () => [] });
+      expect((await jobHealthy().run(young)).passed).to.equal(true);
+    });
+
+    it("fails where the job is gone, its trigger paused, or its newest run failed", async () => {
+      const { context: gone } = await context({ job: null });
+      expect(await jobHealthy().run(gone)).to.deep.equal({ passed: false, message: "job 7 does not exist" });
+      const { context: paused } = await context({ job: { schedule: { pause_status: "PAUSED" } } });
+      expect((await jobHealthy().run(paused)).message).to.contain("paused");
+      const { context: failed } = await context({
+        runs: () => [run(1, "TERMINATED", "FAILED")],
+        error: "a column",
+      });
+      expect((await errorOf(jobHealthy().run(failed))).message).to.contain("a column");
+    });
+  });
+
+  describe("replication-running", () => {
+    it("passes while it runs, and names tables DMS has given up", async () => {
+      const { context: given } = await context({});
+      const states = {
+        value: { require: async () => ({ status: "running" }), tables: async () => [] as object[] },
+      };
+      Object.defineProperty(given.clients, "replications", states);
+      expect((await replicationRunning().run(given)).passed).to.equal(true);
+      states.value.tables = async () => [{ schema: "shop", table: "orders", state: "Table error" }];
+      expect((await replicationRunning().run(given)).message).to.contain("given up shop.orders");
+      states.value.tables = async () => [];
+      states.value.require = async () => ({ status: "stopped" });
+      expect(await replicationRunning().run(given)).to.deep.include({ passed: false });
+    });
+  });
+
+  it("settled names what a second preview would still do", async () => {
+    const { context: given } = await context({});
+    const preview = (planned: readonly object[]) => ({
+      ...given,
+      preview: async () => ({ changes: {}, planned, outputs: {} }) as unknown as OperationResult,
+    });
+    expect((await settled().run(preview([]))).passed).to.equal(true);
+    const change = { op: "update", urn: "urn:job", changedKeys: ["tags"] };
+    const { passed, message } = await settled().run(preview([change, change]));
+    expect(passed).to.equal(false);
+    expect(message).to.equal("a second preview would update urn:job (tags) and 1 more");
+  });
+
+  it("outputs-present names what is missing or empty", async () => {
+    const { context: given } = await context({});
+    expect((await outputsPresent(["bucket", "jobId"]).run(given)).passed).to.equal(true);
+    const { message } = await outputsPresent(["bucket", "url"]).run({ ...given, outputs: { bucket: "" } });
+    expect(message).to.equal("no bucket, no url");
+  });
+
+  describe("matches-source", () => {
+    it("looks again until the figures agree", async () => {
+      const { context: given, told } = await context({ rows: [["4"], ["5"]] });
+      const check = matchesSource({ ...wait, source: async () => ({ rows: 5 }) });
+      expect(await check.run(given)).to.deep.equal({
+        passed: true,
+        message: "2 tables agree with the source",
+      });
+      expect(told[0]).to.contain("customers rows: 4 here, 5 in the source");
+    });
+
+    it("fails with what differs, by the caller's own figures", async () => {
+      const { context: given } = await context({ rows: [["9", "abc"]] });
+      const check = matchesSource({
+        timeoutMs: 30,
+        intervalMs: 5,
+        tables: ({ name }) => name === "orders",
+        figures: () => ({ rows: "count(*)", sum: "hex(sum(crc32(note)))" }),
+        source: async () => ({ rows: "9", sum: "abd" }),
+      });
+      const error = await errorOf(check.run(given));
+      expect(error.code).to.equal("operations/timeout");
+      expect(error.message).to.contain("orders sum: abc here, abd in the source").and.not.to.contain("rows:");
+    });
+  });
 
   describe("ingested", () => {
     it("passes once the run the files started has taken them all", async () => {
@@ -254,8 +409,9 @@ describe("the checks of cdc-lakehouse", () => {
   });
 });
 
-function listing(keys: readonly string[]): Answer {
-  const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>5</Size></Contents>`).join("");
+function listing(keys: readonly string[], modified = new Date()): Answer {
+  const about = `<Size>5</Size><LastModified>${modified.toISOString()}</LastModified>`;
+  const contents = keys.map((key) => `<Contents><Key>${key}</Key>${about}</Contents>`).join("");
   return {
     text: `<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>${contents}</ListBucketResult>`,
   };
