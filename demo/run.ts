@@ -15,6 +15,7 @@ import { replicationRunning } from "../src/driver/checks/replication-running.js"
 import { settled } from "../src/driver/checks/settled.js";
 import { Platform } from "../src/driver/platform.js";
 import type { Engine } from "../src/engine/engine.js";
+import { ownSources } from "../src/driver/release.js";
 import { packageRoot } from "../src/engine/paths.js";
 import type { Sandbox } from "../src/sandbox/sandbox.js";
 import { prepareDatabases, stackOverlay, type DemoDatabases } from "./bootstrap.js";
@@ -82,6 +83,7 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
     overlay: (stack) => stackOverlay(sandbox, of(stack.slice(pipeline.length + 1))),
     workFolder: path.join(sandbox.folder, "work"),
     projectFolder: packageRoot(),
+    sources: ownSources(),
     progress: print,
   });
   const recorder = new Recorder(environments);

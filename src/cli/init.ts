@@ -92,6 +92,7 @@ async function projectFiles(wanted: Wanted): Promise<Map<string, string>> {
     path.join("stacks", "stack.schema.json"),
     schema(await read("stacks", "stack.schema.json"), wanted),
   );
+  files.set(path.join("stacks", "promotion.schema.json"), await read("stacks", "promotion.schema.json"));
   const sample = await read("stacks", "samples", "Pulumi.shop-sample.yaml");
   for (const environment of ["dev", "prod"] as const) {
     const file = path.join("stacks", `Pulumi.${wanted.name}-${environment}.yaml`);

@@ -13,6 +13,8 @@ export interface CommonOptions {
   readonly settings: string;
   readonly backend?: string;
   readonly secretsProvider?: string;
+  readonly store?: string;
+  readonly isolate: boolean;
   readonly workFolder: string;
   readonly sandbox: boolean;
   readonly json: boolean;
@@ -50,6 +52,13 @@ export function withCommonOptions(command: Command): Command {
       "--secrets-provider <url>",
       "what protects secrets in the state of a new stack (default: passphrase)",
     )
+    .addOption(
+      new Option(
+        "--store <url>",
+        "where releases and records lie: file:///folder or s3://bucket/prefix (default: beside the state)",
+      ).env("HEADWATER_STORE"),
+    )
+    .option("--isolate", "run programs in a process of their own", false)
     .option("--work-folder <folder>", "for private copies and the history of what was done", ".headwater")
     .option(
       "--sandbox",

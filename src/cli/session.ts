@@ -118,6 +118,9 @@ async function openPlatform(
     workFolder,
     progress,
     ...(options.secretsProvider === undefined ? {} : { secretsProvider: options.secretsProvider }),
+    // A sandbox's records go where its state goes.
+    ...(options.store === undefined || link !== undefined ? {} : { store: options.store }),
+    isolation: options.isolate ? "process" : "none",
     ...(link === undefined
       ? {}
       : {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, self, type ProcessIdentity } from "../engine/processes.js";
@@ -78,7 +79,10 @@ export async function withLease<T>(
   }, ttlMs / 6).unref();
   try {
     const signals = options.signal === undefined ? [lost.signal] : [options.signal, lost.signal];
-    return await body(AbortSignal.any(signals));
+    const held = AbortSignal.any(signals);
+    // Checks wait for many things at once: that is no leak.
+    setMaxListeners(0, held);
+    return await body(held);
   } finally {
     clearInterval(timer);
     await renewing;

@@ -74,7 +74,10 @@ export interface PlatformOptions {
   readonly workFolder?: string;
   /** What relative paths in programs start from. Default: the current folder. */
   readonly projectFolder?: string;
-  /** Where a release's content lies. Default: Headwater's own code and notebooks. Programs of your own: name their folders. */
+  /**
+   * Where a release's content lies. Default: Headwater's own code and notebooks, and `programs` as they were handed in: such a
+   * release can be promoted while what is on disk has its hash. Programs of your own: name their folders, and an `entry`.
+   */
   readonly sources?: ReleaseSources;
   /** Told what is done to get an engine, one line at a time. */
   readonly progress?: (line: string) => void;
@@ -131,7 +134,7 @@ export class Platform {
       plugins: options.plugins ?? [],
       workFolder,
     };
-    const releases = new Releases(store, options.sources ?? ownSources(), options, workFolder);
+    const releases = new Releases(store, options.sources ?? handedIn(), options, workFolder);
     return new Platform(options, home, new Redactor(all), store, releases, rules);
   }
 
@@ -472,6 +475,12 @@ export interface ReapResult {
 
 /** Rules of promotion, in the settings' folder. */
 const RULES_FILE = "promotion.yaml";
+
+/** Whoever hands programs in wants these, and not those of Headwater's repository. */
+function handedIn(): ReleaseSources {
+  const { entry: _, ...sources } = ownSources();
+  return sources;
+}
 
 type LeaseChoice = Pick<LeaseOptions, "whenHeld">;
 

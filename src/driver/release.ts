@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -45,25 +46,25 @@ export interface ReleaseFile {
   readonly bytes: Buffer;
 }
 
-/** The code that runs here: compiled under `dist/`, or TypeScript where a loader runs the sources. */
+/**
+ * Headwater's own code as it runs here: compiled under `dist/`, or TypeScript where a loader runs the sources. In its
+ * repository the programs and pipelines there are the entry; the installed package has none of its own.
+ */
 export function ownSources(): ReleaseSources {
   const root = packageRoot();
   const src = path.relative(root, path.dirname(import.meta.dirname));
   const beside = path.dirname(src);
   const ending = path.extname(import.meta.filename);
+  const code = ["model", "settings", "components"].map((room) => path.join(src, room));
+  const common = { root, notebooks: "notebooks", packageJson: "package.json" };
+  const programs = path.join(beside, "programs", `all${ending}`);
+  if (!existsSync(path.join(root, programs)))
+    return { ...common, code: [...code, path.join(beside, "programs", `cdc-lakehouse${ending}`)] };
+  const pipelines = path.join(beside, "pipelines", `index${ending}`);
   return {
-    root,
-    code: [
-      ...["model", "settings", "components"].map((room) => path.join(src, room)),
-      path.join(beside, "programs"),
-      path.join(beside, "pipelines"),
-    ],
-    notebooks: "notebooks",
-    packageJson: "package.json",
-    entry: {
-      programs: path.join(beside, "programs", `all${ending}`),
-      pipelines: path.join(beside, "pipelines", `index${ending}`),
-    },
+    ...common,
+    code: [...code, path.dirname(programs), path.dirname(pipelines)],
+    entry: { programs, pipelines },
   };
 }
 

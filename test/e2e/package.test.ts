@@ -138,6 +138,7 @@ describe("the package", function () {
       "src/sandbox/providers/bin/pulumi-resource-aws",
       "src/sandbox/python/requirements.txt",
       "src/sandbox/python/headwater_workspace/jvm/SparkHost.scala",
+      "stacks/promotion.schema.json",
       "stacks/stack.schema.json",
       "stacks/samples/Pulumi.shop-sample.yaml",
       "templates/project/gitignore",

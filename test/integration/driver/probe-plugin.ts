@@ -4,8 +4,8 @@ import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
 
 /** Inputs of `probe:index:Thing`, the resource the driver's tests deploy. */
 export interface ThingInputs {
-  /** What `create` and `update` do. `wait`: hold on until the file `until` exists, having made `until` + `.begun`. */
-  readonly behaviour: "ok" | "fail" | "wait";
+  /** What `create` and `update` do. `busy-once`: fail as a busy bucket does, unless the file `until` exists, which is made. `wait`: hold on until the file `until` exists, having made `until` + `.begun`. */
+  readonly behaviour: "ok" | "fail" | "busy-once" | "wait";
   readonly until?: string;
   readonly value?: string;
 }
@@ -33,6 +33,10 @@ class Probe implements Provider {
 
 async function behave({ behaviour, until = "", value }: ThingInputs): Promise<void> {
   if (behaviour === "fail") throw new Error(`the probe was told to fail with ${value ?? "nothing"}`);
+  if (behaviour === "busy-once" && !existsSync(until)) {
+    writeFileSync(until, "");
+    throw new Error("OperationAborted: A conflicting conditional operation is currently in progress");
+  }
   if (behaviour === "wait") {
     writeFileSync(`${until}.begun`, "");
     while (!existsSync(until)) await sleep(20);

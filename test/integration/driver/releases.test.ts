@@ -231,6 +231,18 @@ describe("releases, gates and the way back", function () {
     });
   });
 
+  it("an up that fails of what passes by itself is done again, and says so", async () => {
+    await scene.write("dev", { behaviour: "busy-once", until: path.join(scene.folder, "until") });
+    const platform = await scene.open();
+    const promotion = platform.promote(await platform.release(THINGS), { through: ["dev"] });
+    const told: string[] = [];
+    for await (const event of promotion.events)
+      if (event.type === "phase" && event.state === "progress") told.push(event.message ?? "");
+    expect((await promotion.result).steps[0]?.changes).to.deep.include({ create: 1 });
+    expect(told).to.have.length(1);
+    expect(told[0]).to.match(/^try 1 of 5: .*again in 2 s$/);
+  });
+
   describe("two promotions to one environment", () => {
     it("exclude each other: the second is refused and told who holds it, or waits", async () => {
       const until = path.join(scene.folder, "until");

@@ -1,9 +1,11 @@
+import path from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect } from "chai";
 import { S3Store } from "../../../src/driver/store/s3-store.js";
 import { startMoto, type MotoFixture } from "../../support/moto.js";
 import { storeContract } from "../../unit/driver/store-contract.js";
 import { errorOf } from "../../unit/operations/errors.js";
+import { makeScene, PASSPHRASE } from "./support.js";
 
 describe("the store in an S3 bucket", function () {
   this.timeout(120_000);
@@ -48,6 +50,36 @@ describe("the store in an S3 bucket", function () {
       "records/b",
     ]);
     expect(asked).to.deep.equal([undefined, "more"]);
+  });
+
+  it("lies beside the state when that is in S3: releases, records and proofs are found by another platform", async () => {
+    const scene = await makeScene();
+    try {
+      const url = new URL(moto.endpoint);
+      const query = `region=eu-west-1&endpoint=${url.host}&disableSSL=true&s3ForcePathStyle=true`;
+      const backend = `s3://state/stacks?${query}`;
+      const credentials = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
+      const open = (workFolder: string) =>
+        scene.open(undefined, {
+          backend,
+          workFolder: path.join(scene.folder, workFolder),
+          environment: { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE, ...credentials },
+        });
+      const one = await open("one");
+      const release = await one.release({ program: "things", pipeline: "shop" });
+      await one.promote(release, { through: ["dev"] }).result;
+      const other = await open("other");
+      expect(await other.storedRelease(release.id)).to.deep.equal(release);
+      expect((await other.history())[0]).to.deep.include({ outcome: "succeeded" });
+      expect(await other.environment("dev").status()).to.deep.include({ exists: true, resources: 1 });
+      const store = new S3Store(client, "state", "stacks/.headwater");
+      expect(await store.list("proofs/")).to.deep.equal([`proofs/shop-dev/${release.id}`]);
+      expect(await store.list("leases/")).to.deep.equal([]);
+      await other.destroy("dev", { remove: true });
+      expect(await store.list("proofs/")).to.deep.equal([]);
+    } finally {
+      await scene.remove();
+    }
   });
 
   it("says what is wrong with a bucket that is not there", async () => {

@@ -32,7 +32,7 @@ export class Thing extends pulumi.CustomResource {
 }
 
 export const ThingSettings = z.strictObject({
-  behaviour: z.enum(["ok", "fail", "wait"]).default("ok"),
+  behaviour: z.enum(["ok", "fail", "busy-once", "wait"]).default("ok"),
   until: z.string().optional(),
   value: z.string().optional(),
 });

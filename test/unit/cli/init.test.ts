@@ -34,6 +34,8 @@ describe("headwater init", function () {
       "index.ts",
       "index.ts",
       "package.json",
+      "promotion.schema.json",
+      "promotion.yaml",
       "stack.schema.json",
       "tsconfig.json",
     ]);

@@ -37,7 +37,9 @@ export class FakeServer {
     const handle = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
       const raw = await text(message);
       const { method = "", url = "", headers } = message;
-      const request = { method, url, headers, body: raw === "" ? undefined : (JSON.parse(raw) as unknown) };
+      const isForm = headers["content-type"]?.includes("form") === true;
+      const body: unknown = raw === "" ? undefined : isForm ? raw : JSON.parse(raw);
+      const request = { method, url, headers, body };
       fake.requests.push(request);
       const answered = answer(request, fake.requests.length - 1);
       if (answered === "hang up") {

@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { readFileSync } from "node:fs";
 import { pipelines } from "../../../pipelines/index.js";
 import { programs } from "../../../programs/all.js";
-import { stackFileSchema } from "../../../src/settings/json-schema.js";
+import { settingsSchema, stackFileSchema } from "../../../src/settings/json-schema.js";
+import { PromotionRules } from "../../../src/settings/promotion-rules.js";
 
 type Node = { readonly [key: string]: unknown };
 
@@ -20,6 +21,13 @@ function properties(node: Node, path = ""): [string, Node][] {
     ...variants.flatMap((variant) => properties(variant, path)),
   ];
 }
+
+describe("stacks/promotion.schema.json", () => {
+  it("is what the rules' schema gives (write it anew with node dist/src/cli/main.js schema)", () => {
+    const written: unknown = JSON.parse(readFileSync("stacks/promotion.schema.json", "utf8"));
+    expect(written).to.deep.equal(settingsSchema(PromotionRules));
+  });
+});
 
 describe("stacks/stack.schema.json", () => {
   const schema = stackFileSchema(

@@ -47,7 +47,7 @@ describe("stack files", () => {
   const stacks = [
     ...readdirSync("stacks").map((name) => join("stacks", name)),
     ...readdirSync("stacks/samples").map((name) => join("stacks/samples", name)),
-  ].filter((name) => name.endsWith(".yaml"));
+  ].filter((name) => /Pulumi\.[^/]+\.yaml$/.test(name));
   for (const path of stacks) {
     it(`${path} is right`, () => {
       const file = loadStackFile(path);

@@ -98,7 +98,10 @@ def make_app(here: Workspace) -> FastAPI:
 
     @app.middleware("http")
     async def authenticate(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        return _refusal(here, request) or await proceed(request)
+        response = _refusal(here, request) or await proceed(request)
+        # By this header SDKs tell which workspace they talk to.
+        response.headers["x-databricks-org-id"] = str(WORKSPACE_ID)
+        return response
 
     return app
 
