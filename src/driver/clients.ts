@@ -1,6 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { HeadwaterError } from "../model/errors.js";
-import { dmsClient, s3Client, type AwsConnection } from "../operations/aws.js";
+import { assuming, dmsClient, s3Client, type AwsConnection, type RoleToAssume } from "../operations/aws.js";
+import { oauthToken } from "../operations/oauth-token.js";
 import { Replications } from "../operations/dms.js";
 import { Jobs } from "../operations/jobs.js";
 import { WorkspaceClient } from "../operations/workspace-client.js";
@@ -29,7 +30,7 @@ export class EnvironmentClients {
   get workspace(): WorkspaceClient {
     return (this.made.workspace ??= new WorkspaceClient({
       host: this.need("databricks:host", "DATABRICKS_HOST"),
-      token: this.need("databricks:token", "DATABRICKS_TOKEN"),
+      token: this.token(),
     }));
   }
 
@@ -39,10 +40,16 @@ export class EnvironmentClients {
 
   /** How to reach AWS, for clients not made here. An empty variable counts as unset, as it does for the SDKs. */
   get aws(): AwsConnection {
+    const roles = (this.config["aws:assumeRoles"] ?? []) as RoleToAssume[];
+    const byToken = this.config["aws:assumeRoleWithWebIdentity"] as RoleToAssume | undefined;
+    return assuming(this.ownAws, byToken === undefined ? roles : [byToken, ...roles]);
+  }
+
+  private get ownAws(): AwsConnection {
     const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = this.environment;
     const sessionToken = this.environment["AWS_SESSION_TOKEN"];
     const profile = this.config["aws:profile"] ?? this.environment["AWS_PROFILE"];
-    const [endpoints] = (this.config["aws:endpoints"] ?? []) as { dms?: string; s3?: string }[];
+    const [endpoints] = (this.config["aws:endpoints"] ?? []) as NonNullable<AwsConnection["endpoints"]>[];
     const common = {
       region: this.need("aws:region", "AWS_REGION"),
       ...(endpoints === undefined ? {} : { endpoints }),
@@ -57,6 +64,16 @@ export class EnvironmentClients {
     return typeof profile === "string" && profile !== "" ? { ...common, profile } : common;
   }
 
+  /** A token, or those of a service principal's OAuth (machine to machine), as the Databricks provider takes them. */
+  private token(): string | (() => Promise<string>) {
+    const { DATABRICKS_CLIENT_ID: id, DATABRICKS_CLIENT_SECRET: clientSecret } = this.environment;
+    const clientId = this.config["databricks:clientId"] ?? id;
+    const fixed = this.config["databricks:token"] ?? this.environment["DATABRICKS_TOKEN"];
+    if (fixed || typeof clientId !== "string" || clientId === "" || !clientSecret)
+      return this.need("databricks:token", "DATABRICKS_TOKEN");
+    return oauthToken({ host: this.need("databricks:host", "DATABRICKS_HOST"), clientId, clientSecret });
+  }
+
   private need(key: string, variable: string): string {
     const value = this.config[key] ?? this.environment[variable];
     if (typeof value === "string" && value !== "") return value;
@@ -64,7 +81,9 @@ export class EnvironmentClients {
       where: `stack ${this.stack}`,
       field: key,
       found: "nothing",
-      remedy: `Set ${variable}${key.endsWith("token") ? "" : `, or ${key} in the stack's file`}.`,
+      remedy: key.endsWith("token")
+        ? `Set ${variable}, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET.`
+        : `Set ${variable}, or ${key} in the stack's file.`,
     });
   }
 }

@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect } from "chai";
 import { S3Store } from "../../../src/driver/store/s3-store.js";
@@ -7,18 +9,15 @@ import { storeContract } from "../../unit/driver/store-contract.js";
 import { errorOf } from "../../unit/operations/errors.js";
 import { makeScene, PASSPHRASE } from "./support.js";
 
+const common = { region: "eu-west-1", credentials: { accessKeyId: "a", secretAccessKey: "b" } };
+
 describe("the store in an S3 bucket", function () {
   this.timeout(120_000);
   let moto: MotoFixture;
   let client: S3Client;
   before(async () => {
     moto = await startMoto();
-    client = new S3Client({
-      region: "eu-west-1",
-      endpoint: moto.endpoint,
-      forcePathStyle: true,
-      credentials: { accessKeyId: "a", secretAccessKey: "b" },
-    });
+    client = new S3Client({ ...common, endpoint: moto.endpoint, forcePathStyle: true });
     await client.send(
       new CreateBucketCommand({
         Bucket: "state",
@@ -78,6 +77,35 @@ describe("the store in an S3 bucket", function () {
       await other.destroy("dev", { remove: true });
       expect(await store.list("proofs/")).to.deep.equal([]);
     } finally {
+      await scene.remove();
+    }
+  });
+
+  it("and a key of AWS KMS protects the secrets of the state, without a passphrase", async () => {
+    const scene = await makeScene();
+    const kms = new KMSClient({ ...common, endpoint: moto.endpoint });
+    try {
+      const { KeyMetadata: key } = await kms.send(new CreateKeyCommand({}));
+      const open = () =>
+        scene.open(undefined, {
+          secretsProvider: `awskms://${key!.KeyId}?region=eu-west-1&awssdk=v2`,
+          environment: {
+            AWS_ACCESS_KEY_ID: "a",
+            AWS_SECRET_ACCESS_KEY: "b",
+            AWS_ENDPOINT_URL_KMS: moto.endpoint,
+          },
+        });
+      const platform = await open();
+      const release = await platform.release({ program: "things", pipeline: "shop" });
+      await platform.promote(release, { through: ["dev"] }).result;
+      const again = await (await open()).promote(release, { through: ["dev"] }).result;
+      expect(again.steps[0]?.changes).to.deep.equal({ same: 2 });
+      const file = path.join(scene.stateFolder, ".pulumi", "stacks", "headwater", "shop-dev.json");
+      const state = await readFile(file, "utf8");
+      expect(JSON.parse(state)).to.have.nested.property("checkpoint.latest.secrets_providers.type", "cloud");
+      expect(state).not.to.contain("output-that-is-secret");
+    } finally {
+      kms.destroy();
       await scene.remove();
     }
   });
