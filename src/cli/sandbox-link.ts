@@ -71,7 +71,10 @@ export function sandboxOverlay(link: SandboxLink, settingsDir: string): Overlay 
   const place = ({ host, port, database }: SandboxLink["source"]) => ({ host, port, database });
   return (stack) => {
     const { settings } = loadStackFile(path.join(settingsDir, `Pulumi.${stack}.yaml`));
-    const exports = (settings as { export?: unknown } | null)?.export !== undefined;
+    const { source: own, export: ownExport } = (settings ?? {}) as { source?: unknown; export?: unknown };
+    // A program of one's own has settings of its own, and takes of the sandbox what the providers need.
+    if (own === undefined) return link.config;
+    const exports = ownExport !== undefined;
     const to = { ...place(target), tls: "disable", secretArn: secretArns.target };
     return {
       ...link.config,

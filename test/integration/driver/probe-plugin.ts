@@ -29,6 +29,14 @@ class Probe implements Provider {
   });
 
   delete = async () => undefined;
+
+  /** As somebody may have left it: changed where the file `until` + `.changed` is, gone where `.gone` is. */
+  read = async (id: string, _urn: string, props: ThingInputs) => {
+    const { until = "" } = props;
+    if (existsSync(`${until}.gone`)) return { id: "", props: {} };
+    const value = existsSync(`${until}.changed`) ? "by hand" : props.value;
+    return { id, props: { ...props, value }, inputs: { ...props, value } };
+  };
 }
 
 async function behave({ behaviour, until = "", value }: ThingInputs): Promise<void> {

@@ -231,6 +231,26 @@ describe("releases, gates and the way back", function () {
     });
   });
 
+  it("drift is told resource by resource, changes nothing, and refuses a promotion where the rules say so", async () => {
+    const until = path.join(scene.folder, "until");
+    await scene.write("dev", { value: "dev", until });
+    const rules = PromotionRules.parse({ version: 1, environments: { dev: { drift: "refuse" } } });
+    const platform = await scene.open(undefined, { rules });
+    await up(platform, ["dev"]);
+    const dev = platform.environment("dev");
+    expect(await dev.drift()).to.deep.equal([]);
+    await writeFile(`${until}.changed`, "");
+    const [change, ...others] = await dev.drift();
+    expect(others).to.deep.equal([]);
+    expect(change).to.deep.include({ op: "update", name: "thing", type: "probe:index:Thing" });
+    expect((await dev.status()).outputs["value"], "the state is as it was").to.equal("dev");
+    const error = (await errorOf(up(platform, ["dev"]))) as GateError;
+    expect(error.details.field).to.equal("drift");
+    expect(error.message).to.contain("was changed outside of a promotion");
+    await writeFile(`${until}.gone`, "");
+    expect((await dev.drift()).map(({ op }) => op)).to.deep.equal(["delete"]);
+  });
+
   it("an up that fails of what passes by itself is done again, and says so", async () => {
     await scene.write("dev", { behaviour: "busy-once", until: path.join(scene.folder, "until") });
     const platform = await scene.open();
