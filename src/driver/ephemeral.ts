@@ -1,7 +1,7 @@
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
 import { pickByName, resolveSettings } from "../settings/program.js";
-import { whoami } from "./record.js";
+import { whoami } from "./whoami.js";
 import type { Known, LoadedStack } from "./stack-settings.js";
 import { getJson, StoreConflict, type Store } from "./store/store.js";
 

@@ -3,7 +3,7 @@ import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, self, type ProcessIdentity } from "../engine/processes.js";
 import { HeadwaterError } from "../model/errors.js";
-import { whoami } from "./record.js";
+import { whoami } from "./whoami.js";
 import { getJson, StoreConflict, type Store } from "./store/store.js";
 
 /** Who works on a stack. */
@@ -29,7 +29,8 @@ export interface LeaseOptions {
   readonly ttlMs?: number;
 }
 
-const TTL_MS = 120_000;
+/** Milliseconds without a sign of life after which a lease counts as left behind. */
+export const TTL_MS = 120_000;
 
 /**
  * Runs `body` while nobody else works on the stack, on any machine that shares the store. The engine's own lock covers one

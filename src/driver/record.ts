@@ -3,11 +3,13 @@ import os from "node:os";
 import { isRunning, self, type ProcessIdentity } from "../engine/processes.js";
 import { HeadwaterError } from "../model/errors.js";
 import type { ChangeSummary, GateFinding, NewEvent, Outcome } from "./events.js";
+import { holderOf, TTL_MS } from "./lease.js";
+import { whoami } from "./whoami.js";
 import { StoreConflict, type Store } from "./store/store.js";
 
 /** The first line of a record. */
 export interface RecordHead {
-  readonly kind: "promotion" | "destroy" | "reload" | "ephemeral";
+  readonly kind: "promotion" | "destroy" | "reload";
   readonly id: string;
   /** ISO time. */
   readonly at: string;
@@ -79,11 +81,6 @@ export interface PastOperation {
   readonly head: RecordHead;
   readonly lines: readonly RecordLine[];
   readonly outcome: Outcome | "running" | "interrupted";
-}
-
-/** `user@host`. */
-export function whoami(): string {
-  return `${os.userInfo().username}@${os.hostname()}`;
 }
 
 /**
@@ -267,10 +264,19 @@ async function readKey(store: Store, key: string): Promise<PastOperation> {
   // An end that is older than the last resumption is the end of an earlier attempt.
   if (end !== undefined && !(resumed !== undefined && past.lines.indexOf(resumed) > past.lines.indexOf(end)))
     return { ...past, outcome: end.outcome };
-  const { by, process } = resumed ?? past.head;
-  // Of a process elsewhere nothing is known; its lease tells whether it lives.
-  const running = by.endsWith(`@${os.hostname()}`) && isRunning(process);
-  return { ...past, outcome: running ? "running" : "interrupted" };
+  return { ...past, outcome: (await isUnderWay(store, past)) ? "running" : "interrupted" };
+}
+
+/**
+ * Whether the process of an operation without an end lives. One on another machine cannot be asked: it lives as long as it
+ * renews a lease, and for a while after its last line, as between two environments it has none.
+ */
+async function isUnderWay(store: Store, { head, lines }: Omit<PastOperation, "outcome">): Promise<boolean> {
+  const { by, process } = lines.findLast((line) => line.kind === "resumed") ?? head;
+  if (by.endsWith(`@${os.hostname()}`)) return isRunning(process);
+  if (Date.now() - Date.parse(lines.at(-1)?.at ?? head.at) < TTL_MS) return true;
+  const holders = await Promise.all(head.through.map((name) => holderOf(store, `${head.pipeline}-${name}`)));
+  return holders.some((holder) => holder?.doing.endsWith(` ${head.id}`));
 }
 
 function keyOf(id: string): string {

@@ -111,6 +111,36 @@ describe("the driver's small parts", () => {
       expect(past).to.deep.include({ outcome: "interrupted", lines: [] });
     });
 
+    it("of another machine counts as running while its lease lives, or it has just written", async () => {
+      const store = new FolderStore(folder);
+      const record = await OperationRecord.open(store, head);
+      const rewrite = (at: string): Promise<string> =>
+        store.put(
+          `records/${record.id}.jsonl`,
+          `${JSON.stringify({ ...record.head, by: "ann@elsewhere", at })}\n`,
+        );
+      await rewrite(new Date().toISOString());
+      expect((await readRecords(store))[0]?.outcome).to.equal("running");
+      const before = new Date(Date.now() - 3_600_000).toISOString();
+      await rewrite(before);
+      expect((await readRecords(store))[0]?.outcome).to.equal("interrupted");
+      const now = new Date().toISOString();
+      const lease = {
+        by: "ann@elsewhere",
+        host: "elsewhere",
+        process: { pid: 1, started: "x" },
+        since: before,
+      };
+      const doing = `promotion ${record.id}`;
+      await store.put("leases/shop-dev", JSON.stringify({ ...lease, doing, renewed: now }));
+      expect((await readRecords(store))[0]?.outcome).to.equal("running");
+      await store.put(
+        "leases/shop-dev",
+        JSON.stringify({ ...lease, doing: "promotion another", renewed: now }),
+      );
+      expect((await readRecords(store))[0]?.outcome).to.equal("interrupted");
+    });
+
     it("has none where nothing was done", async () => {
       expect(await readRecords(new FolderStore(path.join(folder, "nowhere")))).to.deep.equal([]);
     });
