@@ -39,14 +39,19 @@ describe("ephemeral environments", function () {
   const things = (): Promise<string[]> => readdir(cloud);
 
   /** Neither the cloud, nor the state, the store or the work folder know anything of what has this in its name. */
-  async function expectGone(name: string): Promise<void> {
-    expect(await things(), "the cloud").to.deep.equal([]);
+  async function expectGone(name: string, unseen: readonly string[] = []): Promise<void> {
+    expect(await things(), "the cloud").to.deep.equal(unseen);
     const store = new FolderStore(path.join(scene.stateFolder, ".headwater"));
     for (const folder of ["ephemeral/", "leases/", "proofs/"])
       expect(await store.list(folder), folder).to.deep.equal([]);
-    const state = await readdir(path.join(scene.stateFolder, ".pulumi"), { recursive: true });
+    const pulumi = path.join(scene.stateFolder, ".pulumi");
+    const state = (await readdir(pulumi, { recursive: true, withFileTypes: true }))
+      .map((entry) => ({ entry, file: path.relative(pulumi, path.join(entry.parentPath, entry.name)) }))
+      // The engine itself keeps a backup of a stack that is removed, and folders.
+      .filter(({ entry, file }) => entry.isFile() && !/^backups|\.bak(\.attrs)?$/.test(file))
+      .map(({ file }) => file);
     expect(
-      state.filter((file) => file.includes(`shop-${name}`) && !file.includes("backups")),
+      state.filter((file) => file.includes(`shop-${name}`)),
       "the state",
     ).to.deep.equal([]);
     expect(await readdir(path.join(scene.workFolder, "stacks")), "the work folder").to.deep.equal([]);
@@ -161,11 +166,9 @@ describe("ephemeral environments", function () {
 
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     it(`are gone after ${signal}, all of a process before it ends by that signal`, async () => {
-      const child = startHost("pr-1", "pr-2", "pr-3");
-      await Promise.all(
-        ["pr-1", "pr-2", "pr-3"].map((name) => appears(path.join(scene.folder, `in-${name}`))),
-      );
-      expect(await things()).to.have.length(3);
+      const child = startHost("pr-1", "pr-2");
+      await Promise.all(["pr-1", "pr-2"].map((name) => appears(path.join(scene.folder, `in-${name}`))));
+      expect(await things()).to.have.length(2);
       child.kill(signal);
       expect(await once(child, "close")).to.deep.equal([null, signal]);
       await expectGone("pr-");
@@ -203,7 +206,7 @@ describe("ephemeral environments", function () {
       await expectGone("pr-1");
     });
 
-    it("in the middle of `up`: `reap` leaves it to the engine that is still at work, and then destroys it", async () => {
+    it("in the middle of `up`: `reap` destroys it and names what was left half-way", async () => {
       await model({ behaviour: "wait", until });
       const child = startHost("pr-1");
       await appears(`${until}.begun`);
@@ -212,22 +215,23 @@ describe("ephemeral environments", function () {
       const platform = await scene.open();
       await platform.extendEphemeral("pr-1", 1);
       const elsewhere = await openElsewhere();
-      const { destroyed, failed } = await elsewhere.reap();
-      expect([destroyed, failed.map(({ error }) => error.code)]).to.deep.equal([[], ["driver/stack-locked"]]);
-      expect((await elsewhere.ephemerals()).map(({ name, expired }) => [name, expired])).to.deep.equal([
-        ["pr-1", true],
-      ]);
-      await writeFile(until, "");
+      const left: string[] = [];
+      // An engine that survives its driver for a moment still holds its lock.
       for (
         const deadline = Date.now() + 60_000;
         (await elsewhere.ephemerals()).length > 0;
         await sleep(200)
       ) {
-        await elsewhere.reap();
+        const { failed, leftHalfWay } = await elsewhere.reap();
+        for (const { error } of failed) expect(error.code).to.equal("driver/stack-locked");
+        left.push(...leftHalfWay.map(({ name, type, urn }) => `${name}: ${type} ${urn.split("::").at(-1)}`));
         expect(Date.now()).to.be.lessThan(deadline);
       }
       await platform.environment("dev").status();
-      await expectGone("pr-1");
+      // The engine died with its driver: it never heard that this one was made, so the state cannot tell.
+      const unseen = left.length > 0 ? ["pr-1"] : [];
+      expect(left).to.deep.equal(unseen.map((name) => `${name}: creating thing`));
+      await expectGone("pr-1", unseen);
     });
   });
 
@@ -299,9 +303,10 @@ describe("ephemeral environments", function () {
     const platform = await scene.open(thingProgram(), {
       rules: PromotionRules.parse({ version: 1, path: ["qa", "dev"] }),
     });
-    await platform.promote(await platform.release({ program: "things", pipeline: "shop" }), {
-      through: ["dev"],
-    }).result;
+    await model({ value: "dev" });
+    const plain = await scene.open();
+    await plain.promote(await plain.release({ program: "things", pipeline: "shop" }), { through: ["dev"] })
+      .result;
     const codes = [];
     for (const name of ["dev", "staging", "qa"])
       codes.push((await errorOf(platform.withEphemeral({ name, ttl: "10m", from: "dev" }, never))).code);
