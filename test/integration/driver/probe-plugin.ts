@@ -18,7 +18,7 @@ class Probe implements Provider {
   readonly version = "0.0.1";
 
   create = async (_urn: string, inputs: ThingInputs) => {
-    if (inputs.cloud !== undefined) writeFileSync(fileOf(inputs), "");
+    if (inputs.cloud !== undefined && inputs.behaviour !== "fail") writeFileSync(fileOf(inputs), "");
     await behave(inputs);
     return { id: "thing", outs: inputs };
   };
