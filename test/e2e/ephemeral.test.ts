@@ -24,6 +24,17 @@ import { parseS3Url } from "../../src/operations/landing.js";
 import { WorkspaceClient } from "../../src/operations/workspace-client.js";
 import { startSandbox, type Sandbox } from "../../src/sandbox/sandbox.js";
 
+/** What lists of the workspace tell of each thing, where they do. */
+interface Found {
+  readonly name: string;
+  readonly full_name: string;
+  readonly displayName: string;
+  readonly url: string;
+  readonly path: string;
+  readonly object_type: string;
+  readonly settings: { readonly name: string };
+}
+
 /** Everything there is, by its kind: names, as the clouds themselves list them. */
 type Listing = Record<string, string[]>;
 
@@ -61,6 +72,8 @@ describe("ephemeral environments of cdc-lakehouse in the sandbox", function () {
     clouds = new Clouds(sandbox);
     s3 = clouds.s3;
     replications = new Replications(clouds.dms);
+    // The folder all stacks share stays with the first of them; it is nobody's own.
+    await clouds.workspace.post("/api/2.0/workspace/mkdirs", { path: "/Shared/headwater" });
     empty = await clouds.list(source);
   });
 
@@ -151,7 +164,7 @@ class Clouds {
   readonly dms: ReturnType<typeof dmsClient>;
   private readonly iam: IAMClient;
   private readonly secrets: SecretsManagerClient;
-  private readonly workspace: WorkspaceClient;
+  readonly workspace: WorkspaceClient;
 
   constructor({ urls, workspaceToken }: Sandbox) {
     const credentials = { accessKeyId: "sandbox", secretAccessKey: "sandbox" };
@@ -179,10 +192,10 @@ class Clouds {
     for (const { name: catalog } of catalogs) {
       const inside = await this.all(`/api/2.1/unity-catalog/schemas?catalog_name=${catalog}`, "schemas");
       for (const { full_name: schema, name } of inside) {
-        schemas.push(String(schema));
+        schemas.push(schema);
         const where = `catalog_name=${catalog}&schema_name=${name}`;
         const found = await this.all(`/api/2.1/unity-catalog/volumes?${where}`, "volumes");
-        volumes.push(...found.map(({ full_name }) => String(full_name)));
+        volumes.push(...found.map(({ full_name }) => full_name));
       }
     }
     const [slots, publications] = await withConnection(source, async (client) => [
@@ -204,35 +217,31 @@ class Clouds {
       "subnet groups": (
         (await dms.send(new DescribeReplicationSubnetGroupsCommand({}))).ReplicationSubnetGroups ?? []
       ).map(({ ReplicationSubnetGroupIdentifier }) => ReplicationSubnetGroupIdentifier),
-      slots: slots!.map(({ name }) => name),
-      publications: publications!.map(({ name }) => name),
-      catalogs: catalogs.map(({ name }) => String(name)),
+      slots: slots.map(({ name }) => name),
+      publications: publications.map(({ name }) => name),
+      catalogs: catalogs.map(({ name }) => name),
       ...{ schemas, volumes },
       "external locations": (
         await this.all("/api/2.1/unity-catalog/external-locations", "external_locations")
       ).map(({ name, url }) => `${name} ${url}`),
       "storage credentials": (
         await this.all("/api/2.1/unity-catalog/storage-credentials", "storage_credentials")
-      ).map(({ name }) => String(name)),
-      jobs: (await this.all("/api/2.1/jobs/list", "jobs")).map(
-        ({ settings }) => (settings as { name: string }).name,
-      ),
+      ).map(({ name }) => name),
+      jobs: (await this.all("/api/2.1/jobs/list", "jobs")).map(({ settings }) => settings.name),
       "workspace objects": await this.below("/"),
       "service principals": (await this.all("/api/2.0/preview/scim/v2/ServicePrincipals", "Resources")).map(
-        ({ displayName }) => String(displayName),
+        ({ displayName }) => displayName,
       ),
-      "secret scopes": (await this.all("/api/2.0/secrets/scopes/list", "scopes")).map(({ name }) =>
-        String(name),
-      ),
+      "secret scopes": (await this.all("/api/2.0/secrets/scopes/list", "scopes")).map(({ name }) => name),
     };
     return Object.fromEntries(
       Object.entries(listing).map(([kind, names]) => [kind, names.map((name) => name ?? "?").sort()]),
     );
   }
 
-  private async all(where: string, key: string): Promise<Record<string, unknown>[]> {
+  private async all(where: string, key: string): Promise<Found[]> {
     const answer = await this.workspace.get<Record<string, unknown>>(where);
-    return (answer[key] ?? []) as Record<string, unknown>[];
+    return (answer[key] ?? []) as Found[];
   }
 
   /** Folders, notebooks and files, all the way down. */
@@ -240,7 +249,7 @@ class Clouds {
     const objects = await this.all(`/api/2.0/workspace/list?path=${encodeURIComponent(folder)}`, "objects");
     const inner = objects
       .filter(({ object_type }) => object_type === "DIRECTORY")
-      .map(({ path: inside }) => this.below(String(inside)));
-    return [...objects.map(({ path: at }) => String(at)), ...(await Promise.all(inner)).flat()];
+      .map(({ path: inside }) => this.below(inside));
+    return [...objects.map(({ path: at }) => at), ...(await Promise.all(inner)).flat()];
   }
 }
