@@ -1,5 +1,10 @@
+import { createHash } from "node:crypto";
+import os from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import * as pulumiState from "@pulumi/pulumi/runtime/state.js";
+import type { Platform } from "./driver/platform.js";
+import type { EphemeralEnvironment, WithEphemeralOptions } from "./driver/with-ephemeral.js";
+import { HeadwaterError } from "./model/errors.js";
 
 /*
  * For tests of components and programs without an engine: what would be made, with which inputs and options.
@@ -230,4 +235,109 @@ function unwrap(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   if (isSecret(value)) return unwrap(value.value);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unwrap(inner)]));
+}
+
+/** What {@link useEphemeralEnvironment} raises for a suite. */
+export interface SuiteEnvironmentOptions extends Omit<WithEphemeralOptions, "name" | "ttl"> {
+  /** The platform, or what opens it: one that is opened here is closed again after the suite. */
+  readonly platform: Platform | (() => Promise<Platform>);
+  /** Default: `t-` and 14 characters of its own, of process, machine and suite. */
+  readonly name?: string;
+  /** How long the suite may take, with the raising; should the process be killed, `reap` destroys it then. Default: `1h`. */
+  readonly ttl?: number | string;
+  /** Milliseconds the hooks may take, each. Default: 0, which is as long as it takes. */
+  readonly hookTimeoutMs?: number;
+}
+
+export interface SuiteEnvironment {
+  /** The environment; throws outside of the suite's tests and inner hooks. */
+  readonly current: EphemeralEnvironment;
+}
+
+/**
+ * For mocha: an ephemeral environment that is raised before the suite's tests and destroyed after them, also when tests fail,
+ * when it came up only half-way, and after SIGINT or SIGTERM. Called where a suite is described:
+ *
+ *   describe("orders", () => {
+ *     const environment = useEphemeralEnvironment({ platform: openPlatform, from: "dev" });
+ *     it("has a bucket", () => expect(environment.current.outputs.bucket).to.be.a("string"));
+ *   });
+ */
+export function useEphemeralEnvironment(options: SuiteEnvironmentOptions): SuiteEnvironment {
+  const { before, after } = mochaHooks();
+  const { platform: given, ttl = "1h", name = uniqueName(), hookTimeoutMs = 0, ...rest } = options;
+  let up: EphemeralEnvironment | undefined;
+  let run: Promise<void> = Promise.resolve();
+  let opened: Platform | undefined;
+  let release: () => void = () => undefined;
+
+  before(async function () {
+    this.timeout(hookTimeoutMs);
+    const platform = typeof given === "function" ? (opened = await given()) : given;
+    const over = new Promise<void>((resolve) => (release = resolve));
+    await new Promise<void>((resolve, reject) => {
+      run = platform.withEphemeral({ ...rest, name, ttl }, async (environment) => {
+        up = environment;
+        resolve();
+        await over;
+      });
+      // After a failure on the way up, which is told here, there is nothing left to tell in `after`.
+      run.catch((error: unknown) => {
+        if (up === undefined) run = Promise.resolve();
+        reject(error);
+      });
+    });
+  });
+
+  after(async function () {
+    this.timeout(hookTimeoutMs);
+    up = undefined;
+    release();
+    try {
+      await run;
+    } finally {
+      await opened?.close();
+    }
+  });
+
+  return {
+    get current() {
+      if (up === undefined) {
+        throw new HeadwaterError("testing/no-environment", "the ephemeral environment is not up", {
+          where: `environment ${name}`,
+          field: "current",
+          remedy: "Read it in tests and hooks of the suite that uses it, not while the suite is described.",
+        });
+      }
+      // Its time is over, or it was asked to end: it is being destroyed.
+      up.signal.throwIfAborted();
+      return up;
+    },
+  };
+}
+
+interface HookContext {
+  timeout(ms: number): unknown;
+}
+type Hook = (body: (this: HookContext) => Promise<void>) => void;
+
+/** Mocha's own, or of whatever runner calls them so; not imported: users need not have mocha to use the rest. */
+function mochaHooks(): { before: Hook; after: Hook } {
+  const { before, after } = globalThis as { before?: Hook; after?: Hook };
+  if (typeof before === "function" && typeof after === "function") return { before, after };
+  throw new HeadwaterError("testing/no-mocha", "there are no hooks to register", {
+    field: "globalThis.before, globalThis.after",
+    found: `${typeof before}, ${typeof after}`,
+    allowed: "mocha's functions",
+    remedy: "Run the file by mocha (ui bdd), or use platform.withEphemeral.",
+  });
+}
+
+let suites = 0;
+
+/** Ten processes on ten machines may run one suite at once. */
+function uniqueName(): string {
+  suites += 1;
+  const about = `${os.hostname()} ${process.pid} ${performance.timeOrigin} ${suites}`;
+  return `t-${createHash("sha256").update(about).digest("hex").slice(0, 14)}`;
 }

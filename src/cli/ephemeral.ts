@@ -93,13 +93,20 @@ async function raise(
     const from = options.from ?? platform.rules.path?.[0] ?? "dev";
     const release = await (id === undefined ? session.release(from) : platform.storedRelease(id));
     const step = await stepOptions(options, session, release.program);
-    const { promotion } = await platform.raise({ name, pipeline, ttl: time, from, release, ...step });
+    const { promotion, expires } = await platform.raise({
+      name,
+      pipeline,
+      ttl: time,
+      from,
+      release,
+      ...step,
+    });
     for await (const event of promotion.events) session.show(event);
     const { steps, elapsedMs } = await promotion.result;
     const [{ changes = {}, outputs = {} } = {}] = steps;
     session.answer(
       `${name}: ${describeChanges(changes)} after ${describeMs(elapsedMs)}; it lives for ${describeMs(parseTtl(time))}`,
-      { type: "ephemeral", name, release: release.id, changes, outputs, elapsedMs },
+      { type: "raised", name, release: release.id, expires, changes, outputs, elapsedMs },
     );
   });
 }
@@ -117,9 +124,7 @@ async function destroy(options: AskingOptions & Named, interrupt: Interrupt): Pr
       ...running(session),
       pipeline: session.pipeline,
     });
-    const left = leftHalfWay.map(
-      ({ type, urn }) => `  left half-way by an earlier run, look whether it exists: ${type} ${urn}`,
-    );
+    const left = leftHalfWay.map(({ type, urn }) => describeLeft(type, urn));
     session.answer([`${name}: ${describeChanges(changes)}`, ...left].join("\n"), {
       type: "destroyed",
       environment: name,
@@ -131,10 +136,17 @@ async function destroy(options: AskingOptions & Named, interrupt: Interrupt): Pr
 
 async function reap(options: CommonOptions, interrupt: Interrupt): Promise<void> {
   await inSession(options, interrupt, async (session) => {
-    const { destroyed, failed } = await session.platform.reap(running(session));
-    session.answer(destroyed.length === 0 ? "nothing was destroyed" : `destroyed: ${destroyed.join(", ")}`, {
+    const { destroyed, held, failed, leftHalfWay } = await session.platform.reap(running(session));
+    const lines = [
+      destroyed.length === 0 ? "nothing was destroyed" : `destroyed: ${destroyed.join(", ")}`,
+      ...(held.length === 0 ? [] : [`somebody works on them, next time: ${held.join(", ")}`]),
+      ...leftHalfWay.map(({ name, type, urn }) => describeLeft(`${name}, ${type}`, urn)),
+    ];
+    session.answer(lines.join("\n"), {
       type: "reaped",
       destroyed,
+      held,
+      leftHalfWay,
       failed: failed.map(({ name, error }) => ({ name, code: error.code, message: error.message })),
     });
     if (failed.length === 0) return;
@@ -147,6 +159,10 @@ async function reap(options: CommonOptions, interrupt: Interrupt): Promise<void>
 
 function running({ signal, firmSignal, show }: Session): RunOptions {
   return { signal, firmSignal, emit: (event) => show({ ...event, at: new Date().toISOString() }) };
+}
+
+function describeLeft(type: string, urn: string): string {
+  return `  left half-way by an earlier run, look whether it exists: ${type} ${urn}`;
 }
 
 function describe({ name, pipeline, from, by, expires, expired, holder }: EphemeralStatus): string {

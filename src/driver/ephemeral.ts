@@ -1,6 +1,7 @@
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
-import { pickByName, resolveSettings } from "../settings/program.js";
+import type { Pipeline } from "../model/pipeline.js";
+import { pickByName, resolveSettings, type Program } from "../settings/program.js";
 import { whoami } from "./whoami.js";
 import type { Known, LoadedStack } from "./stack-settings.js";
 import { getJson, StoreConflict, type Store } from "./store/store.js";
@@ -33,16 +34,19 @@ export interface EphemeralOptions {
 }
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** What is to stay longer is no ephemeral environment. */
+const TTL_MAX = 365 * UNITS.d;
 
 /** Milliseconds of a time to live. */
 export function parseTtl(ttl: number | string): number {
   const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(String(ttl)) ?? [];
   const ms = typeof ttl === "number" ? ttl : Number(count) * UNITS[(unit ?? "s") as keyof typeof UNITS];
-  if (ms > 0 && Number.isFinite(ms)) return ms;
+  if (ms > 0 && ms <= TTL_MAX) return ms;
   throw new HeadwaterError("settings/ttl", "not a time to live", {
     field: "ttl",
     found: ttl,
-    allowed: "milliseconds above 0, or a number with s, m, h or d: 90m, 2h, 1d",
+    allowed: "milliseconds above 0, or a number with s, m, h or d: 90m, 2h, 1d; at most 365d",
+    remedy: "Say how long it may live before `reap` destroys it.",
   });
 }
 
@@ -122,11 +126,17 @@ export class Ephemerals {
   /** Lets one live for a while from now. */
   async extend(stack: string, ttl: number | string): Promise<EphemeralRecord> {
     const lifetime = parseTtl(ttl);
-    const found = await getJson<EphemeralRecord>(this.store, keyOf(stack));
-    if (found === undefined) throw this.unknown(stack);
-    const record = { ...found.value, expires: new Date(Date.now() + lifetime).toISOString() };
-    await this.store.put(keyOf(stack), JSON.stringify(record), { version: found.version });
-    return record;
+    for (;;) {
+      const found = await getJson<EphemeralRecord>(this.store, keyOf(stack));
+      if (found === undefined) throw this.unknown(stack);
+      const record = { ...found.value, expires: new Date(Date.now() + lifetime).toISOString() };
+      try {
+        await this.store.put(keyOf(stack), JSON.stringify(record), { version: found.version });
+        return record;
+      } catch (error) {
+        if (!(error instanceof StoreConflict)) throw error; // else extended by another, or gone: see again
+      }
+    }
   }
 
   forget(stack: string): Promise<void> {
@@ -154,6 +164,26 @@ export function loadEphemeral(record: EphemeralRecord, { programs, pipelines }: 
     program,
     pipeline,
     settings: resolveSettings(program, pipeline, config["headwater:settings"], { where }),
+    document: { config },
+  };
+}
+
+/**
+ * What it takes to destroy one: the configuration it was built with. Programs and pipelines may have changed since, or be
+ * unknown to whoever reaps; nothing of them is run.
+ */
+export function bareEphemeral(record: EphemeralRecord): LoadedStack {
+  const { name, config, pipeline, program } = record;
+  const unknown = {
+    safeParse: (data: unknown) => ({ success: true, data }),
+  } as unknown as Program["settings"];
+  return {
+    stack: stackName(pipeline, name),
+    environment: name,
+    file: `ephemeral environment ${name}`,
+    program: { name: program, settings: unknown, run: async () => ({}) },
+    pipeline: { name: pipeline } as Pipeline,
+    settings: config["headwater:settings"],
     document: { config },
   };
 }

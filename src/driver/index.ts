@@ -38,10 +38,16 @@ export { GateError, type GateVerdict } from "./gates/judge.js";
 export type { EphemeralOptions } from "./ephemeral.js";
 export type { LeaseHolder } from "./lease.js";
 export type { OperationResult } from "./operation.js";
-export { Platform, type EphemeralStatus, type PlatformOptions, type ReapResult } from "./platform.js";
+export {
+  Platform,
+  type EphemeralDestruction,
+  type EphemeralStatus,
+  type PlatformOptions,
+  type ReapResult,
+} from "./platform.js";
 export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
 export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";
 export type { LoadedStack, Overlay } from "./stack-settings.js";
 export type { Approval, ApprovalAnswer, CheckOutcome, StepOptions, StepResult } from "./step.js";
-export type { EphemeralEnvironment, WithEphemeralOptions } from "./with-ephemeral.js";
+export type { EphemeralEnvironment, RaisedEnvironment, WithEphemeralOptions } from "./with-ephemeral.js";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import type { Engine } from "../engine/engine.js";
@@ -15,6 +16,7 @@ import { Environment, type ReloadOptions, type RunOptions } from "./environment.
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary } from "./events.js";
 import {
+  bareEphemeral,
   Ephemerals,
   loadEphemeral,
   parseTtl,
@@ -34,8 +36,13 @@ import type { PluginLocation, StackHome } from "./stack-workspace.js";
 import type { StepOptions } from "./step.js";
 import { openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
-import { Story } from "./story.js";
-import { withEphemeral, type EphemeralEnvironment, type WithEphemeralOptions } from "./with-ephemeral.js";
+import { Story, throwIfCancelled } from "./story.js";
+import {
+  withEphemeral,
+  type EphemeralEnvironment,
+  type RaisedEnvironment,
+  type WithEphemeralOptions,
+} from "./with-ephemeral.js";
 
 export interface PlatformOptions {
   /** The Pulumi project's name. */
@@ -247,16 +254,38 @@ export class Platform {
    */
   async raise(
     options: EphemeralOptions & StepOptions & { readonly release?: Release },
-  ): Promise<{ readonly environment: Environment; readonly promotion: Promotion }> {
+  ): Promise<RaisedEnvironment> {
     const { name, ttl, pipeline, from = this.rules.path?.[0] ?? "dev", release: given, ...step } = options;
     const owner = this.pipeline(pipeline);
     const model = this.environment(from, owner.name);
     const { program } = await model.settings(given);
     const release = given ?? (await this.release({ program: program.name, pipeline: owner.name }));
     const base = await model.settings(release);
+    await this.refuseTaken(name, base);
     const record = await this.ephemeralStore.add(base, { name, ttl });
     const environment = this.ephemeralEnvironment(record);
-    return { environment, promotion: this.start(release, [environment], step) };
+    const { created, expires } = record;
+    return { environment, promotion: this.start(release, [environment], step), created, expires };
+  }
+
+  /** An environment that is to stay must never be taken for one that may be destroyed with its data. */
+  private async refuseTaken(name: string, base: LoadedStack): Promise<void> {
+    const pipeline = base.pipeline.name;
+    const stack = stackName(pipeline, name);
+    const file = path.join(path.resolve(this.options.settingsDir), `Pulumi.${stack}.yaml`);
+    const refuse = (found: string): never => {
+      throw new HeadwaterError("driver/ephemeral-name", "an environment that is to stay has that name", {
+        where: `stack ${stack}`,
+        field: "name",
+        ...{ found, allowed: "a name that no other environment of the pipeline has" },
+        remedy: "Take another name, for example pr-12.",
+      });
+    };
+    if (this.rules.path?.includes(name) === true) refuse(`${name}, on the path of promotion`);
+    if (existsSync(file)) refuse(`${name}, with settings in ${file}`);
+    const { exists } = await this.makeEnvironment(name, pipeline, async () => base).status();
+    if (exists && (await this.ephemeralStore.find(stack)) === undefined)
+      refuse(`${name}, a stack in ${this.options.backend}`);
   }
 
   /**
@@ -264,7 +293,7 @@ export class Platform {
    * time being over, the caller's signal, SIGINT or SIGTERM. After a kill -9, `reap` destroys it once it has expired.
    * @throws whatever `body` throws; HeadwaterError `driver/ephemeral-left` when it could not be destroyed.
    */
-  withEphemeral<T>(
+  async withEphemeral<T>(
     options: WithEphemeralOptions,
     body: (environment: EphemeralEnvironment) => Promise<T> | T,
   ): Promise<T> {
@@ -280,7 +309,7 @@ export class Platform {
         const holder = await holderOf(this.store, stackName(record.pipeline, record.name));
         return {
           ...shown,
-          expired: Date.parse(record.expires) <= Date.now(),
+          expired: hasExpired(record),
           ...(holder === undefined ? {} : { holder }),
         };
       }),
@@ -295,54 +324,79 @@ export class Platform {
   /**
    * Destroys an ephemeral environment, its stack and what is known of it. What an earlier run left half-way is forgotten, and
    * returned: whether it exists is for somebody to look.
+   * @param options.created only the one that was raised then; a later one of that name is left alone.
+   * @throws HeadwaterError `driver/no-such-ephemeral`.
    */
   async destroyEphemeral(
     name: string,
-    options: Omit<RunOptions, "pendingOperations"> & LeaseChoice & { readonly pipeline?: string } = {},
-  ): Promise<OperationResult & { readonly leftHalfWay: readonly PendingOperation[] }> {
-    const stack = stackName(this.pipeline(options.pipeline).name, name);
-    const record = await this.ephemeralStore.find(stack);
-    if (record === undefined) throw this.ephemeralStore.unknown(stack);
-    const environment = this.ephemeralEnvironment(record);
-    const choice = { whenHeld: "wait" as const, ...options };
-    const destroy = async (signal: AbortSignal) => {
+    options: Omit<RunOptions, "pendingOperations"> &
+      LeaseChoice & { readonly pipeline?: string; readonly created?: string } = {},
+  ): Promise<EphemeralDestruction> {
+    const { pipeline, created, ...run } = options;
+    const stack = stackName(this.pipeline(pipeline).name, name);
+    const meant = (record: EphemeralRecord): boolean => created === undefined || record.created === created;
+    const result = await this.endEphemeral(stack, { whenHeld: "wait", ...run }, meant);
+    if (result === undefined) throw this.ephemeralStore.unknown(stack);
+    return result;
+  }
+
+  /**
+   * Destroys every ephemeral environment that has expired; the backend is all that needs to be known, neither the programs nor
+   * their settings. One that fails does not stop the others. One that somebody is working on right now is left for the next time.
+   */
+  async reap(options: Omit<RunOptions, "pendingOperations"> = {}): Promise<ReapResult> {
+    const [destroyed, held]: [string[], string[]] = [[], []];
+    const failed: { name: string; error: HeadwaterError }[] = [];
+    const leftHalfWay: (PendingOperation & { name: string })[] = [];
+    for (const { name, pipeline, expired, holder } of await this.ephemerals()) {
+      if (!expired) continue;
+      if (options.signal !== undefined) throwIfCancelled(options.signal, name);
+      if (holder !== undefined) {
+        held.push(name);
+        continue;
+      }
+      try {
+        const choice = { ...options, whenHeld: "refuse" as const };
+        // Looked at again once it is ours: somebody may have let it live longer, or have destroyed it, in between.
+        const result = await this.endEphemeral(stackName(pipeline, name), choice, hasExpired);
+        if (result === undefined) continue;
+        destroyed.push(name);
+        leftHalfWay.push(...result.leftHalfWay.map((each) => ({ name, ...each })));
+      } catch (caught) {
+        const error = asHeadwaterError(caught, "driver/internal", "it could not be destroyed");
+        if (error.code === "driver/held") held.push(name);
+        else failed.push({ name, error });
+      }
+    }
+    return { destroyed, held, failed, leftHalfWay };
+  }
+
+  /** @returns undefined where there is none, or none that is meant. */
+  private async endEphemeral(
+    stack: string,
+    options: Omit<RunOptions, "pendingOperations"> & LeaseChoice,
+    meant: (record: EphemeralRecord) => boolean,
+  ): Promise<EphemeralDestruction | undefined> {
+    const found = await this.ephemeralStore.find(stack);
+    if (found === undefined || !meant(found)) return undefined;
+    const environment = this.makeEnvironment(found.name, found.pipeline, async () => bareEphemeral(found));
+    const destroy = async (signal: AbortSignal): Promise<EphemeralDestruction | undefined> => {
+      const record = await this.ephemeralStore.find(stack);
+      if (record === undefined || !meant(record)) return undefined;
       const { pending } = await environment.status();
-      const result = await environment.destroy({
-        ...options,
-        signal,
-        pendingOperations: "forget",
-        remove: true,
+      const run = { ...options, signal, pendingOperations: "forget" as const, remove: true };
+      const result = await environment.destroy(run).catch((error: unknown) => {
+        // Whoever works with us holds the lease, and that is ours: an old lock is of an engine that is gone.
+        if (!isOldLock(error)) throw error;
+        return environment.destroy({ ...run, unlock: true });
       });
       await this.proofs.forget(stack);
       await this.ephemeralStore.forget(stack);
       return { ...result, leftHalfWay: pending };
     };
-    return this.recorded("destroy", environment, choice, destroy, ({ changes }) => ({ changes }));
-  }
-
-  /**
-   * Destroys every ephemeral environment that has expired; the backend is all that needs to be known. One that fails does not
-   * stop the others. One that somebody is working on right now is left for the next time.
-   */
-  async reap(options: Omit<RunOptions, "pendingOperations"> = {}): Promise<ReapResult> {
-    const result: { destroyed: string[]; failed: { name: string; error: HeadwaterError }[] } = {
-      destroyed: [],
-      failed: [],
-    };
-    for (const { name, pipeline, expired } of await this.ephemerals()) {
-      if (!expired) continue;
-      options.signal?.throwIfAborted();
-      try {
-        await this.destroyEphemeral(name, { ...options, pipeline, whenHeld: "refuse" });
-        result.destroyed.push(name);
-      } catch (error) {
-        result.failed.push({
-          name,
-          error: asHeadwaterError(error, "driver/internal", "it could not be destroyed"),
-        });
-      }
-    }
-    return result;
+    return this.recorded("destroy", environment, options, destroy, (result) =>
+      result === undefined ? {} : { changes: result.changes },
+    );
   }
 
   private ephemeralEnvironment(record: EphemeralRecord): Environment {
@@ -468,9 +522,34 @@ export interface EphemeralStatus extends Omit<EphemeralRecord, "config"> {
   readonly holder?: LeaseHolder;
 }
 
+export interface EphemeralDestruction extends OperationResult {
+  /** What an earlier run had begun and nobody saw the end of. */
+  readonly leftHalfWay: readonly PendingOperation[];
+}
+
 export interface ReapResult {
   readonly destroyed: readonly string[];
+  /** Expired, but somebody is working on them. */
+  readonly held: readonly string[];
+  /** What earlier runs had begun in those destroyed, and nobody saw the end of. */
+  readonly leftHalfWay: readonly (PendingOperation & { readonly name: string })[];
   readonly failed: readonly { readonly name: string; readonly error: HeadwaterError }[];
+}
+
+function hasExpired({ expires }: EphemeralRecord): boolean {
+  return Date.parse(expires) <= Date.now();
+}
+
+/** No single resource takes longer, and an engine whose driver was killed begins no other. */
+const OLD_LOCK_MS = 3_600_000;
+
+/** Whether the engine found a lock that was left behind, on whatever machine: a dead engine's on this one is broken anyway. */
+function isOldLock(error: unknown): boolean {
+  if (!(error instanceof HeadwaterError) || error.code !== "driver/stack-locked") return false;
+  const since = [...String(error.details.found).matchAll(/\(pid \d+\) at (\S+)/g)].map(([, at = ""]) =>
+    Date.parse(at),
+  );
+  return since.length > 0 && since.every((at) => Date.now() - at > OLD_LOCK_MS);
 }
 
 /** Rules of promotion, in the settings' folder. */

@@ -25,12 +25,22 @@ export interface WithEphemeralOptions extends EphemeralOptions, StepOptions {
   readonly signals?: boolean;
 }
 
+/** An ephemeral environment that is on its way up. */
+export interface RaisedEnvironment {
+  readonly environment: Environment;
+  readonly promotion: Promotion;
+  /** ISO times. */
+  readonly created: string;
+  readonly expires: string;
+}
+
 /** What a platform does for it. */
 interface Raiser {
-  raise(
-    options: WithEphemeralOptions,
-  ): Promise<{ readonly environment: Environment; readonly promotion: Promotion }>;
-  destroyEphemeral(name: string, about: { readonly pipeline?: string }): Promise<unknown>;
+  raise(options: WithEphemeralOptions): Promise<RaisedEnvironment>;
+  destroyEphemeral(
+    name: string,
+    about: { readonly pipeline?: string; readonly created: string },
+  ): Promise<unknown>;
 }
 
 /** See `Platform.withEphemeral`. */
@@ -40,14 +50,17 @@ export async function withEphemeral<T>(
   body: (environment: EphemeralEnvironment) => Promise<T> | T,
 ): Promise<T> {
   const { name, pipeline, timeoutMs, signals = true, signal: given } = options;
-  const stopping = new Stopping(timeoutMs, given, signals);
-  const about = { ...(pipeline === undefined ? {} : { pipeline }) };
-  let failure: Error | undefined;
-  let result: T | undefined;
+  const stopping = new Stopping(timeoutMs, given);
+  if (signals) processSignals.join(stopping);
+  let left = false;
   try {
-    const { promotion, environment } = await platform.raise({ ...options, signal: stopping.signal });
+    const { promotion, environment, created } = await platform.raise({ ...options, signal: stopping.signal });
+    const about = { created, ...(pipeline === undefined ? {} : { pipeline }) };
+    let failure: Error | undefined;
+    let result: T | undefined;
     try {
       const [step] = (await promotion.result).steps;
+      stopping.signal.throwIfAborted();
       const up = { name, environment, step: step!, outputs: step!.outputs, signal: stopping.signal };
       result = await Promise.race([body(up), stopping.asked]);
     } catch (error) {
@@ -55,28 +68,31 @@ export async function withEphemeral<T>(
     }
     // Whatever happened: nothing stops this but a second signal, which ends the process; `reap` finds it then.
     await platform.destroyEphemeral(name, about).catch((error: unknown) => {
+      // `reap` was quicker.
+      if (error instanceof HeadwaterError && error.code === "driver/no-such-ephemeral") return;
+      left = true;
       throw leftBehind(name, error, failure);
     });
+    await environment.close();
+    if (failure !== undefined) throw failure;
+    return result as T;
   } finally {
     stopping.dispose();
+    if (signals) await processSignals.leave(stopping, left);
   }
-  stopping.passOn();
-  if (failure !== undefined) throw failure;
-  return result as T;
 }
 
 /** Everything that ends an ephemeral environment early, as one signal. */
 class Stopping {
   private readonly controller = new AbortController();
+  // Keeps the process alive: a body that waits for nothing would end it, and leave the environment behind.
   private readonly timer: NodeJS.Timeout;
-  private by: NodeJS.Signals | undefined;
   /** Rejects when asked to stop. */
   readonly asked: Promise<never>;
 
   constructor(
     timeoutMs: number,
     private readonly given: AbortSignal | undefined,
-    private readonly hears: boolean,
   ) {
     this.asked = new Promise((_resolve, reject) => {
       this.controller.signal.addEventListener("abort", () => reject(this.controller.signal.reason as Error));
@@ -86,42 +102,75 @@ class Stopping {
       () => this.stop(`its ${timeoutMs} ms are over`),
       Math.min(timeoutMs, 2 ** 31 - 1),
     );
-    this.timer.unref();
     if (given?.aborted === true) this.fromGiven();
     given?.addEventListener("abort", this.fromGiven);
-    if (hears) for (const name of HEARD) process.once(name, this.fromProcess);
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  dispose(): void {
-    clearTimeout(this.timer);
-    this.given?.removeEventListener("abort", this.fromGiven);
-    if (this.hears) for (const name of HEARD) process.off(name, this.fromProcess);
-  }
-
-  /** What the process was asked for before, and what was put off. */
-  passOn(): void {
-    if (this.by !== undefined) process.kill(process.pid, this.by);
-  }
-
-  private readonly fromGiven = (): void => this.stop("the caller's signal");
-  private readonly fromProcess = (name: NodeJS.Signals): void => {
-    this.by = name;
-    this.stop(name);
-  };
-
-  private stop(found: string): void {
+  stop(found: string): void {
     const error = new HeadwaterError("driver/cancelled", "the ephemeral environment was ended early", {
       found,
     });
     this.controller.abort(error);
   }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.given?.removeEventListener("abort", this.fromGiven);
+  }
+
+  private readonly fromGiven = (): void => this.stop("the caller's signal");
+}
+
+/**
+ * SIGINT and SIGTERM, for all ephemeral environments of this process: the first one ends them all, and the process once the last
+ * of them is gone; ended by the first that is done, it would leave the others behind. A second one ends it at once.
+ */
+class ProcessSignals {
+  private readonly living = new Set<Stopping>();
+  private by: NodeJS.Signals | undefined;
+  private left = false;
+  private waiting: (() => void)[] = [];
+
+  join(stopping: Stopping): void {
+    this.living.add(stopping);
+    if (this.by !== undefined) stopping.stop(this.by);
+    else if (this.living.size === 1) for (const name of HEARD) process.on(name, this.hear);
+  }
+
+  /** Once the process was asked to end, this comes back only where there is an error to be seen, or others decide about the end. */
+  async leave(stopping: Stopping, left: boolean): Promise<void> {
+    this.living.delete(stopping);
+    this.left ||= left;
+    if (this.living.size === 0) this.end();
+    else if (this.by !== undefined) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  private end(): void {
+    this.deafen();
+    const { by, left, waiting } = this;
+    [this.by, this.left, this.waiting] = [undefined, false, []];
+    // Another listener has heard the signal as well, and does what it thinks right.
+    if (by !== undefined && !left && process.listenerCount(by) === 0) process.kill(process.pid, by);
+    for (const goOn of waiting) goOn();
+  }
+
+  private readonly hear = (name: NodeJS.Signals): void => {
+    this.by = name;
+    this.deafen();
+    for (const stopping of this.living) stopping.stop(name);
+  };
+
+  private deafen(): void {
+    for (const name of HEARD) process.off(name, this.hear);
+  }
 }
 
 const HEARD = ["SIGINT", "SIGTERM"] as const;
+const processSignals = new ProcessSignals();
 
 function leftBehind(name: string, error: unknown, failure: unknown): HeadwaterError {
   const messages = [error, failure].flatMap((each) => (each instanceof Error ? [each.message] : []));

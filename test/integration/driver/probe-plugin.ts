@@ -1,4 +1,5 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
 
@@ -8,6 +9,8 @@ export interface ThingInputs {
   readonly behaviour: "ok" | "fail" | "busy-once" | "wait";
   readonly until?: string;
   readonly value?: string;
+  /** A folder that stands for the cloud: what exists has a file there, named by `value`. */
+  readonly cloud?: string;
 }
 
 /** Makes nothing but a name for itself; runs as a plugin process, started by the engine. */
@@ -15,6 +18,7 @@ class Probe implements Provider {
   readonly version = "0.0.1";
 
   create = async (_urn: string, inputs: ThingInputs) => {
+    if (inputs.cloud !== undefined && inputs.behaviour !== "fail") writeFileSync(fileOf(inputs), "");
     await behave(inputs);
     return { id: "thing", outs: inputs };
   };
@@ -28,7 +32,9 @@ class Probe implements Provider {
     changes: JSON.stringify(olds) !== JSON.stringify(news),
   });
 
-  delete = async () => undefined;
+  delete = async (_id: string, _urn: string, props: ThingInputs) => {
+    if (props.cloud !== undefined) rmSync(fileOf(props));
+  };
 
   /** As somebody may have left it: changed where the file `until` + `.changed` is, gone where `.gone` is. */
   read = async (id: string, _urn: string, props: ThingInputs) => {
@@ -37,6 +43,10 @@ class Probe implements Provider {
     const value = existsSync(`${until}.changed`) ? "by hand" : props.value;
     return { id, props: { ...props, value }, inputs: { ...props, value } };
   };
+}
+
+function fileOf({ cloud = "", value = "" }: ThingInputs): string {
+  return path.join(cloud, value);
 }
 
 async function behave({ behaviour, until = "", value }: ThingInputs): Promise<void> {

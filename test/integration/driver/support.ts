@@ -35,6 +35,7 @@ export const ThingSettings = z.strictObject({
   behaviour: z.enum(["ok", "fail", "busy-once", "wait"]).default("ok"),
   until: z.string().optional(),
   value: z.string().optional(),
+  cloud: z.string().optional(),
 });
 
 /** A program of one component and one thing, told by settings what to do. */
@@ -47,6 +48,7 @@ export function thingProgram(
   return defineProgram({
     name: "things",
     settings: ThingSettings,
+    ephemeral: (settings, { name }) => ({ ...settings, value: name }),
     run: ({ settings, environment }) => run(settings, environment),
   });
 }
