@@ -6,7 +6,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { whoami } from "../../../src/driver/record.js";
+import { whoami } from "../../../src/driver/whoami.js";
 import { FolderStore } from "../../../src/driver/store/folder-store.js";
 import type { Platform } from "../../../src/driver/platform.js";
 import { defineProgram } from "../../../src/settings/program.js";
