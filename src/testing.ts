@@ -282,7 +282,7 @@ export function useEphemeralEnvironment(options: SuiteEnvironmentOptions): Suite
         await over;
       });
       // After a failure on the way up, which is told here, there is nothing left to tell in `after`.
-      run.catch((error: unknown) => {
+      run.catch((error: Error) => {
         if (up === undefined) run = Promise.resolve();
         reject(error);
       });

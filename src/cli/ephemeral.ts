@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { HeadwaterError } from "../model/errors.js";
-import { parseTtl } from "../driver/ephemeral.js";
 import type { RunOptions } from "../driver/environment.js";
 import type { EphemeralStatus } from "../driver/platform.js";
 import { describeMs } from "../operations/wait.js";
@@ -102,10 +101,13 @@ async function raise(
       ...step,
     });
     for await (const event of promotion.events) session.show(event);
-    const { steps, elapsedMs } = await promotion.result;
+    const { steps, elapsedMs } = await promotion.result.catch((error: unknown) => {
+      session.tell(`${name} stays as it is until ${expires}: headwater ephemeral destroy --name ${name}`);
+      throw error;
+    });
     const [{ changes = {}, outputs = {} } = {}] = steps;
     session.answer(
-      `${name}: ${describeChanges(changes)} after ${describeMs(elapsedMs)}; it lives for ${describeMs(parseTtl(time))}`,
+      `${name}: ${describeChanges(changes)} after ${describeMs(elapsedMs)}; it lives until ${expires}`,
       { type: "raised", name, release: release.id, expires, changes, outputs, elapsedMs },
     );
   });

@@ -102,7 +102,7 @@ export class Ephemerals {
         where: this.store.locate(keyOf(stack)),
         field: "name",
         found: `${name}, by ${there.by} until ${there.expires}`,
-        remedy: "Take another name, or destroy it: headwater ephemeral destroy.",
+        remedy: `Take another name, or destroy it: headwater ephemeral destroy --name ${name}`,
       });
     }
     return record;

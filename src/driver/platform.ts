@@ -4,7 +4,7 @@ import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import type { Engine } from "../engine/engine.js";
 import { ensureEngine } from "../engine/engine.js";
 import { HeadwaterError } from "../model/errors.js";
-import { stackName } from "../model/naming.js";
+import { checkEnvironmentName, stackName } from "../model/naming.js";
 import type { Pipeline } from "../model/pipeline.js";
 import type { ReloadResult } from "../operations/reload.js";
 import type { AwsConnection } from "../operations/aws.js";
@@ -256,6 +256,8 @@ export class Platform {
     options: EphemeralOptions & StepOptions & { readonly release?: Release },
   ): Promise<RaisedEnvironment> {
     const { name, ttl, pipeline, from = this.rules.path?.[0] ?? "dev", release: given, ...step } = options;
+    parseTtl(ttl);
+    checkEnvironmentName(name);
     const owner = this.pipeline(pipeline);
     const model = this.environment(from, owner.name);
     const { program } = await model.settings(given);
