@@ -284,7 +284,7 @@ export function useEphemeralEnvironment(options: SuiteEnvironmentOptions): Suite
       // After a failure on the way up, which is told here, there is nothing left to tell in `after`.
       run.catch((error: Error) => {
         if (up === undefined) run = Promise.resolve();
-        reject(error as Error);
+        reject(error);
       });
     });
   });

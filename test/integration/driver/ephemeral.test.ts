@@ -216,7 +216,8 @@ describe("ephemeral environments", function () {
       await platform.extendEphemeral("pr-1", 1);
       const elsewhere = await openElsewhere();
       const left: string[] = [];
-      // An engine that survives its driver for a moment still holds its lock.
+      // An engine that survives its driver still holds its lock, until the resource in hand is done.
+      setTimeout(() => void writeFile(until, ""), 3000);
       for (
         const deadline = Date.now() + 60_000;
         (await elsewhere.ephemerals()).length > 0;
