@@ -76,7 +76,7 @@ export function throwIfCancelled(signal: AbortSignal | undefined, environment: s
   if (signal.reason instanceof HeadwaterError) throw signal.reason;
   throw new HeadwaterError(
     "driver/cancelled",
-    "the promotion was cancelled",
+    "it was cancelled",
     environment === undefined ? {} : { where: `environment ${environment}` },
     { cause: signal.reason },
   );

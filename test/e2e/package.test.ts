@@ -113,13 +113,25 @@ describe("the package", function () {
     }
   }
 
-  /** README's examples: a pipeline, a promotion, a program. */
-  async function examples(): Promise<{ pipelines: string; promotion: string; programs: string }> {
+  /** README's examples. */
+  async function examples() {
     const text = await readFile(path.join(repository, "README.md"), "utf8");
     const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block = ""]) => block);
-    const [pipelines = "", promotion = "", programs = "", ...more] = blocks;
+    const [pipelines = "", promotion = "", programs = "", body = "", suite = "", faults = "", ...more] =
+      blocks;
     expect(more, "examples nobody compiles").to.be.empty;
-    return { pipelines, promotion, programs };
+    // What these two leave to the reader.
+    const ephemeral = `import { Platform } from "headwater";
+declare const platform: Platform;
+declare function countRows(outputs: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<number>;
+${body}export const counted: number = rows;\n`;
+    const mocha = `import type { Platform } from "headwater";
+declare const openPlatform: () => Promise<Platform>;
+declare const describe: (what: string, body: () => void) => void;
+declare const it: typeof describe;
+declare const expect: (value: unknown) => { to: { be: { a(type: string): void } } };
+${suite}`;
+    return { pipelines, promotion, programs, ephemeral, mocha, faults };
   }
 
   it("has all that is needed, nothing else, and is small", () => {
@@ -178,7 +190,7 @@ describe("the package", function () {
 
   it("compiles README's examples, with types checked to the bottom", async () => {
     const project = await install("readme");
-    const { pipelines, promotion, programs } = await examples();
+    const { pipelines, promotion, programs, ephemeral, mocha, faults } = await examples();
     await write(project, {
       "package.json": '{ "type": "module" }',
       "tsconfig.json": JSON.stringify({
@@ -193,6 +205,7 @@ describe("the package", function () {
       "pipelines/index.ts": pipelines,
       "programs/all.ts": programs,
       "promote.ts": promotion,
+      ...{ "ephemeral.ts": ephemeral, "suite.ts": mocha, "faults.ts": faults },
       "entries.ts":
         'export * from "headwater";\nexport { cdcLakehouse } from "headwater/programs";\n' +
         'export { startSandbox, type Sandbox } from "headwater/sandbox";\nexport { record } from "headwater/testing";\n',

@@ -49,7 +49,7 @@ describe("a reload on the real engine", function () {
 
     const cancelled = platform.reload("dev", { signal: AbortSignal.abort() });
     expect(await cancelled.catch((error: unknown) => error as HeadwaterError)).to.include({
-      code: "operations/cancelled",
+      code: "driver/cancelled",
     });
     const history = (await platform.history()).map(({ head, outcome }) => `${head.kind} ${outcome}`);
     expect(history).to.deep.equal([
