@@ -32,11 +32,9 @@ async function destroy(options: DestroyOptions, interrupt: Interrupt): Promise<v
     const { changes } = await session.platform.destroy(environment, {
       pipeline: session.pipeline,
       remove,
-      signal: session.signal,
-      firmSignal: session.firmSignal,
+      ...session.run,
       unlock: options.unlock,
       pendingOperations: options.forgetPending ? "forget" : "refuse",
-      emit: (event) => session.show({ ...event, at: new Date().toISOString() }),
     });
     session.answer(`${environment}: ${describeChanges(changes)}`, {
       type: "destroyed",

@@ -18,11 +18,7 @@ async function drift(options: CommonOptions & { environment: string }, interrupt
   const { withSession } = await import("./session.js");
   await withSession(options, interrupt, async (session) => {
     const { environment } = options;
-    const found = await session.environment(environment).drift({
-      signal: session.signal,
-      firmSignal: session.firmSignal,
-      emit: (event) => session.show({ ...event, at: new Date().toISOString() }),
-    });
+    const found = await session.environment(environment).drift(session.run);
     const resources = found.map(({ urn, type, name, op, changedKeys }) => ({
       urn,
       type,

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { HeadwaterError } from "../model/errors.js";
-import type { RunOptions } from "../driver/environment.js";
 import type { EphemeralStatus } from "../driver/platform.js";
 import { describeMs } from "../operations/wait.js";
 import { confirm, requirePerson } from "./confirm.js";
@@ -123,7 +122,7 @@ async function destroy(options: AskingOptions & Named, interrupt: Interrupt): Pr
       });
     }
     const { changes, leftHalfWay } = await session.platform.destroyEphemeral(name, {
-      ...running(session),
+      ...session.run,
       pipeline: session.pipeline,
     });
     const left = leftHalfWay.map(({ type, urn }) => describeLeft(type, urn));
@@ -138,7 +137,7 @@ async function destroy(options: AskingOptions & Named, interrupt: Interrupt): Pr
 
 async function reap(options: CommonOptions, interrupt: Interrupt): Promise<void> {
   await inSession(options, interrupt, async (session) => {
-    const { destroyed, held, failed, leftHalfWay } = await session.platform.reap(running(session));
+    const { destroyed, held, failed, leftHalfWay } = await session.platform.reap(session.run);
     const lines = [
       destroyed.length === 0 ? "nothing was destroyed" : `destroyed: ${destroyed.join(", ")}`,
       ...(held.length === 0 ? [] : [`somebody works on them, next time: ${held.join(", ")}`]),
@@ -157,10 +156,6 @@ async function reap(options: CommonOptions, interrupt: Interrupt): Promise<void>
       remedy: "Mend the cause and reap again.",
     });
   });
-}
-
-function running({ signal, firmSignal, show }: Session): RunOptions {
-  return { signal, firmSignal, emit: (event) => show({ ...event, at: new Date().toISOString() }) };
 }
 
 function describeLeft(type: string, urn: string): string {

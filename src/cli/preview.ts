@@ -33,11 +33,7 @@ async function preview(options: PreviewOptions, interrupt: Interrupt): Promise<v
         });
       note({ state: "started" });
       try {
-        const { changes } = await session.environment(name).preview(await session.release(name), {
-          signal: session.signal,
-          firmSignal: session.firmSignal,
-          emit: (event) => session.show({ ...event, at: new Date().toISOString() }),
-        });
+        const { changes } = await session.environment(name).preview(await session.release(name), session.run);
         note({ state: "succeeded", changes });
         session.answer(`${name}: ${describeChanges(changes)}`, {
           type: "preview",

@@ -41,8 +41,8 @@ async function reload(options: ReloadOptions, interrupt: Interrupt): Promise<voi
       pipeline: session.pipeline,
       ingest,
       timeoutMs: options.timeout * 60_000,
-      signal: session.signal,
-      emit: (event) => session.show({ ...event, at: new Date().toISOString() }),
+      signal: session.run.signal,
+      emit: session.run.emit,
     });
     const loaded = tables.map(({ schema, table, loadedRows: rows }) => ({
       table: `${schema}.${table}`,

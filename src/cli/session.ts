@@ -1,6 +1,6 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Environment } from "../driver/environment.js";
+import type { Environment, RunOptions } from "../driver/environment.js";
 import type { PromotionEvent } from "../driver/events.js";
 import { Platform } from "../driver/platform.js";
 import type { Release } from "../driver/release.js";
@@ -22,6 +22,8 @@ export interface Session {
   readonly firmSignal: AbortSignal;
   /** Shows an event, to people or (`--json`) to programs. */
   readonly show: (event: PromotionEvent) => void;
+  /** How an operation is run that is no promotion: interrupted and shown as this command is. */
+  readonly run: RunOptions;
   /** A line for people; nothing with `--json`. */
   readonly tell: (line: string) => void;
   /** The result: a JSON object with `--json`, else the text. */
@@ -79,10 +81,13 @@ function makeSession(
   parts: Pick<Session, "platform" | "pipeline" | "tell" | "signal" | "firmSignal">,
   renderer: ProgressRenderer,
 ): Session {
-  const { platform, pipeline } = parts;
+  const { platform, pipeline, signal, firmSignal } = parts;
+  const show = (event: PromotionEvent): void =>
+    options.json ? printJson(eventAsJson(event)) : renderer.note(event);
   return {
     ...parts,
-    show: (event) => (options.json ? printJson(eventAsJson(event)) : renderer.note(event)),
+    show,
+    run: { signal, firmSignal, emit: (event) => show({ ...event, at: new Date().toISOString() }) },
     answer: (text, json) => {
       renderer.end();
       if (options.json) printJson(json);

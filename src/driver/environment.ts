@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
-import { hostname } from "node:os";
 import type { PulumiFn, Stack } from "@pulumi/pulumi/automation/index.js";
-import { identify } from "../engine/processes.js";
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
 import { parseS3Url } from "../operations/landing.js";
@@ -11,6 +9,7 @@ import { lakehouseOutputs } from "./checks/outputs.js";
 import { EnvironmentClients } from "./clients.js";
 import { Interruption } from "./engine-command.js";
 import { counts, type PlannedChange } from "./engine-events.js";
+import { isLockOfTheDead } from "./engine-lock.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary, NewEvent } from "./events.js";
 import type { LastUpdate } from "./gates/gate.js";
@@ -26,7 +25,7 @@ import { notebookDrift } from "./notebook-drift.js";
 import type { Redactor } from "./redact.js";
 import { canonical, type Release } from "./release.js";
 import type { Releases } from "./release-store.js";
-import type { Known, LoadedStack } from "./stack-settings.js";
+import { programOf, type Known, type LoadedStack } from "./stack-settings.js";
 import { StackWorkspace, type StackHome } from "./stack-workspace.js";
 
 /** An environment's state in the backend. */
@@ -320,24 +319,9 @@ function countBy(types: readonly string[]): Record<string, number> {
 
 const nothing: PulumiFn = () => Promise.resolve();
 
-function programOf({ program, pipeline, settings, environment }: LoadedStack, release: string): PulumiFn {
-  return async () =>
-    (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>;
-}
-
 /** Tells two configurations of an environment apart. */
 export function settingsDigest({ document }: LoadedStack): string {
   return createHash("sha256").update(canonical(document.config)).digest("hex").slice(0, 16);
-}
-
-/** Whether the engine found its lock held by a process of this machine that is gone. */
-function isLockOfTheDead(error: unknown): boolean {
-  if (!(error instanceof HeadwaterError) || error.code !== "driver/stack-locked") return false;
-  const holders = [...String(error.details.found).matchAll(/created by \S+@(\S+) \(pid (\d+)\)/g)];
-  return (
-    holders.length > 0 &&
-    holders.every(([, host, pid]) => host === hostname() && identify(Number(pid)) === undefined)
-  );
 }
 
 function messageOf({ id }: Release, loaded: LoadedStack): string {

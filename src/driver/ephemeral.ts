@@ -1,9 +1,9 @@
 import { HeadwaterError } from "../model/errors.js";
 import { stackName } from "../model/naming.js";
 import type { Pipeline } from "../model/pipeline.js";
-import { pickByName, resolveSettings, type Program } from "../settings/program.js";
+import type { Program } from "../settings/program.js";
 import { whoami } from "./whoami.js";
-import type { Known, LoadedStack } from "./stack-settings.js";
+import { stackOf, type Known, type LoadedStack } from "./stack-settings.js";
 import { getJson, StoreConflict, type Store } from "./store/store.js";
 
 /** What the store holds of an ephemeral environment: all that is needed to destroy it from any machine. */
@@ -152,20 +152,9 @@ export class Ephemerals {
 }
 
 /** What an ephemeral environment is built with, as a stack's file would say it. */
-export function loadEphemeral(record: EphemeralRecord, { programs, pipelines }: Known): LoadedStack {
+export function loadEphemeral(record: EphemeralRecord, known: Known): LoadedStack {
   const { name, config } = record;
-  const where = `ephemeral environment ${name}`;
-  const program = pickByName("program", record.program, programs, where);
-  const pipeline = pickByName("pipeline", record.pipeline, pipelines, where);
-  return {
-    stack: stackName(pipeline.name, name),
-    environment: name,
-    file: where,
-    program,
-    pipeline,
-    settings: resolveSettings(program, pipeline, config["headwater:settings"], { where }),
-    document: { config },
-  };
+  return stackOf(`ephemeral environment ${name}`, name, record, { config }, known);
 }
 
 /**

@@ -12,6 +12,7 @@ import { pickByName, type Program } from "../settings/program.js";
 import { loadPromotionRules, type PromotionRules } from "../settings/promotion-rules.js";
 import { differingResources, differingSettings, type EnvironmentDifference } from "./difference.js";
 import { EngineCommand } from "./engine-command.js";
+import { isOldLock } from "./engine-lock.js";
 import { Environment, type ReloadOptions, type RunOptions } from "./environment.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary } from "./events.js";
@@ -23,7 +24,7 @@ import {
   type EphemeralOptions,
   type EphemeralRecord,
 } from "./ephemeral.js";
-import { holderOf, withLease, type LeaseHolder, type LeaseOptions } from "./lease.js";
+import { holderOf, type LeaseHolder, type LeaseOptions } from "./lease.js";
 import type { OperationResult } from "./operation.js";
 import { startPromotion, type PromoteOptions, type Promotion } from "./promotion.js";
 import { Proofs } from "./proofs.js";
@@ -444,20 +445,17 @@ export class Platform {
     body: (signal: AbortSignal) => Promise<T>,
     changesOf: (result: T) => { changes?: ChangeSummary } = () => ({}),
   ): Promise<T> {
-    const { name, stackName } = environment;
+    const { name } = environment;
     const { pipeline, program } = await environment.settings();
     const about = { kind, program: program.name, pipeline: pipeline.name, through: [name] };
     const record = await OperationRecord.open(this.store, about);
     const story = new Story(record, (event) => emit?.(event));
-    const progress = (message: string): void =>
-      story.tell({ type: "phase", phase: "lease", environment: name, state: "progress", message });
-    const lease = { progress, ...(signal && { signal }), ...(whenHeld && { whenHeld }) };
     try {
       const result = await story.phase(
         kind,
         name,
         signal,
-        () => withLease(this.store, stackName, `${kind} ${record.id}`, lease, body),
+        () => story.underLease(this.store, environment, { signal, whenHeld }, body),
         changesOf,
       );
       await story.end();
@@ -540,18 +538,6 @@ export interface ReapResult {
 
 function hasExpired({ expires }: EphemeralRecord): boolean {
   return Date.parse(expires) <= Date.now();
-}
-
-/** No single resource takes longer, and an engine whose driver was killed begins no other. */
-const OLD_LOCK_MS = 3_600_000;
-
-/** Whether the engine found a lock that was left behind, on whatever machine: a dead engine's on this one is broken anyway. */
-function isOldLock(error: unknown): boolean {
-  if (!(error instanceof HeadwaterError) || error.code !== "driver/stack-locked") return false;
-  const since = [...String(error.details.found).matchAll(/\(pid \d+\) at (\S+)/g)].map(([, at = ""]) =>
-    Date.parse(at),
-  );
-  return since.length > 0 && since.every((at) => Date.now() - at > OLD_LOCK_MS);
 }
 
 /** Rules of promotion, in the settings' folder. */

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
 import { HeadwaterError } from "../model/errors.js";
-import { parseStackName } from "../model/naming.js";
+import { parseStackName, stackName } from "../model/naming.js";
 import type { Pipeline } from "../model/pipeline.js";
 import { pickByName, resolveSettings, type Program } from "../settings/program.js";
 import { loadStackFile } from "../settings/stack-file.js";
@@ -73,6 +74,36 @@ export async function loadStack(
   // What is not configuration (keys of secrets, imported environments) goes to the engine as it is.
   const rest = parse(await readFile(file, "utf8")) as Record<string, unknown>;
   return { stack, environment, file, program, pipeline, settings, document: { ...rest, config } };
+}
+
+/**
+ * A stack whose configuration is at hand, not in a file: settings are validated by the program it names.
+ * @param where names it in messages.
+ * @throws HeadwaterError of the settings, or for a program or pipeline that is not known.
+ */
+export function stackOf(
+  where: string,
+  environment: string,
+  names: { readonly program: string; readonly pipeline: string },
+  document: StackDocument,
+  { programs, pipelines }: Known,
+): LoadedStack {
+  const program = pickByName("program", names.program, programs, where);
+  const pipeline = pickByName("pipeline", names.pipeline, pipelines, where);
+  const settings: unknown = resolveSettings(program, pipeline, document.config["headwater:settings"], {
+    where,
+  });
+  const stack = stackName(pipeline.name, environment);
+  return { stack, environment, file: where, program, pipeline, settings, document };
+}
+
+/** What the engine runs of a stack. */
+export function programOf(
+  { program, pipeline, settings, environment }: LoadedStack,
+  release: string,
+): PulumiFn {
+  return async () =>
+    (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>;
 }
 
 function merge(base: unknown, over: unknown): unknown {

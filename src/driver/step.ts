@@ -12,7 +12,6 @@ import type { ChangeSummary } from "./events.js";
 import type { Gate, GateContext, Override } from "./gates/gate.js";
 import { judgeGates, type GateVerdict } from "./gates/judge.js";
 import { checkIdentity } from "./identity.js";
-import { withLease } from "./lease.js";
 import type { OperationResult } from "./operation.js";
 import type { Proofs } from "./proofs.js";
 import type { RecordLine } from "./record.js";
@@ -95,14 +94,8 @@ export interface StepParts {
 
 /** Preview, gates, approval, `up`, checks, proof; under the environment's lease. */
 export function takeStep(parts: StepParts, options: StepOptions, story: Story): Promise<StepResult> {
-  const { environment, store } = parts;
-  const { name, stackName } = environment;
-  const { signal, whenHeld } = options;
-  const progress = (message: string): void =>
-    story.tell({ type: "phase", phase: "lease", environment: name, state: "progress", message });
-  const lease = { progress, ...(signal && { signal }), ...(whenHeld && { whenHeld }) };
-  return withLease(store, stackName, `promotion ${story.record.id}`, lease, (held) =>
-    new Step(parts, { ...options, signal: held }, story).run(),
+  return story.underLease(parts.store, parts.environment, options, (signal) =>
+    new Step(parts, { ...options, signal }, story).run(),
   );
 }
 
@@ -143,7 +136,7 @@ class Step {
         config: withoutSecrets(loaded.document.config, this.parts.redactor) as Record<string, unknown>,
       });
       plan = await this.plan();
-      up = await this.orRollBack(() => this.up());
+      up = await this.orRollBack(() => this.up(this.parts.release));
     }
     const checks = await this.orRollBack(() => this.checks(up.outputs));
     await this.prove();
@@ -159,22 +152,35 @@ class Step {
 
   /** Preview, gates and approval. */
   private async plan(): Promise<Pick<StepResult, "preview" | "verdicts">> {
-    const { environment, release } = this.parts;
-    const preview = await this.phase(
-      "preview",
-      () => environment.preview(release, this.runOptions()),
-      changesOf,
-    );
+    const { release } = this.parts;
+    const preview = await this.preview(release);
     const verdicts = await this.judge(preview, release, false);
     await this.approve(preview, verdicts);
     return { preview: preview.changes, verdicts };
   }
 
-  private up(): Promise<OperationResult> {
-    const { environment, release } = this.parts;
+  private up(
+    release: Release,
+    own: RunOptions = {},
+    about: { message?: string } = {},
+  ): Promise<OperationResult> {
+    const { environment } = this.parts;
     // A lock was broken for the preview, or there was none: what holds it now is somebody else's.
-    const run = { ...this.runOptions(), unlock: false };
-    return this.phase("up", () => this.untilItHolds(() => environment.up(release, run)), changesOf);
+    const run = { ...this.runOptions(), ...own, unlock: false };
+    return this.phase(
+      "up",
+      () => this.untilItHolds(() => environment.up(release, run)),
+      (result) => ({ ...changesOf(result), ...about }),
+    );
+  }
+
+  private preview(release: Release, own: RunOptions = {}): Promise<OperationResult> {
+    const { environment } = this.parts;
+    return this.phase(
+      "preview",
+      () => environment.preview(release, { ...this.runOptions(), ...own }),
+      changesOf,
+    );
   }
 
   /** What fails because the clouds do not know yet what they will know in a moment is done again: `up` goes on where it was. */
@@ -323,14 +329,11 @@ class Step {
         );
       }
       const last = await releases.find(proof.release);
-      const run = { ...this.runOptions(), pendingOperations: "refuse" as const };
-      const preview = await this.phase("preview", () => environment.preview(last, run), changesOf);
+      // What the failed `up` left half-way is not to be forgotten on the way.
+      const own = { pendingOperations: "refuse" } as const;
+      const preview = await this.preview(last, own);
       await this.judge(preview, last, true);
-      await this.phase(
-        "up",
-        () => this.untilItHolds(() => environment.up(last, run)),
-        (result) => ({ ...changesOf(result), message: "rollback" }),
-      );
+      await this.up(last, own, { message: "rollback" });
       return last.id;
     };
     await this.phase("rollback", rollBack, (id) => ({ message: `back at release ${id.slice(0, 12)}` }));
@@ -360,16 +363,16 @@ class Step {
   }
 
   private runOptions(): RunOptions {
-    const { signal, firmSignal, graceMs, timeoutMs, pendingOperations, policyPacks, unlock } = this.options;
-    return {
-      ...{ signal, emit: (event) => this.story.tell(event) },
-      ...(firmSignal && { firmSignal }),
-      ...(graceMs !== undefined && { graceMs }),
-      ...(timeoutMs !== undefined && { timeoutMs }),
-      ...(pendingOperations && { pendingOperations }),
-      ...(policyPacks && { policyPacks }),
-      ...(unlock !== undefined && { unlock }),
-    };
+    const {
+      checks: _c,
+      gates: _g,
+      overrides: _o,
+      approve: _a,
+      whenHeld: _w,
+      onFailure: _f,
+      ...run
+    } = this.options;
+    return { ...run, emit: (event) => this.story.tell(event) };
   }
 }
 

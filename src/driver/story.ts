@@ -1,7 +1,9 @@
 import { HeadwaterError } from "../model/errors.js";
 import { asHeadwaterError } from "./errors.js";
 import type { ChangeSummary, NewEvent, Outcome, Phase } from "./events.js";
+import { withLease, type LeaseOptions } from "./lease.js";
 import type { OperationRecord } from "./record.js";
+import type { Store } from "./store/store.js";
 
 /** Tells what happens: to the record first, then to whoever watches. What was seen is in the record. */
 export class Story {
@@ -55,6 +57,28 @@ export class Story {
       await this.emit({ ...common, state: "failed", elapsedMs: elapsedMs(), error });
       throw error;
     }
+  }
+
+  /**
+   * Runs `body` under the lease of an environment's stack, and tells whom it waits for.
+   * @param body is given a signal that is aborted when the lease is lost, or the caller's is.
+   */
+  underLease<T>(
+    store: Store,
+    { name, stackName }: { readonly name: string; readonly stackName: string },
+    { signal, whenHeld }: Pick<LeaseOptions, "signal" | "whenHeld">,
+    body: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const progress = (message: string): void =>
+      this.tell({ type: "phase", phase: "lease", environment: name, state: "progress", message });
+    const { kind, id } = this.record.head;
+    return withLease(
+      store,
+      stackName,
+      `${kind} ${id}`,
+      { progress, ...(signal && { signal }), ...(whenHeld && { whenHeld }) },
+      body,
+    );
   }
 
   /** Tells the end of it all. `failure` stays the one that is thrown when the end cannot be recorded. */

@@ -1,10 +1,10 @@
 import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
-import { pickByName, resolveSettings } from "../../settings/program.js";
 import { EngineCommand } from "../engine-command.js";
 import { asHeadwaterError } from "../errors.js";
 import { runOperation, type OperationResult } from "../operation.js";
 import { Redactor } from "../redact.js";
 import { importEntry } from "../release-store.js";
+import { programOf, stackOf } from "../stack-settings.js";
 import { StackWorkspace } from "../stack-workspace.js";
 import { toPlain, type FromHost, type Request, type ToHost } from "./messages.js";
 
@@ -36,14 +36,8 @@ async function answer(request: Request): Promise<void> {
 }
 
 async function run(request: Request): Promise<OperationResult> {
-  const { home, stack, folder, document, kind, options } = request;
-  const where = `stack ${stack}`;
-  const { programs, pipelines } = await importEntry(request.entry);
-  const program = pickByName("program", request.program, programs, where);
-  const pipeline = pickByName("pipeline", request.pipeline, pipelines, where);
-  const settings: unknown = resolveSettings(program, pipeline, document.config["headwater:settings"], {
-    where,
-  });
+  const { home, stack, folder, document, kind, options, environment, release } = request;
+  const loaded = stackOf(`stack ${stack}`, environment, request, document, await importEntry(request.entry));
   const { command, version } = await PulumiCommand.get({ root: home.engineRoot });
   const workspace = StackWorkspace.at(
     { ...home, command: new EngineCommand(command, version) },
@@ -53,11 +47,9 @@ async function run(request: Request): Promise<OperationResult> {
   );
   const redactor = new Redactor({ ...process.env, ...home.environment });
   redactor.learn(document.config);
-  const { environment, release } = request;
   return runOperation(workspace, kind, {
     ...options,
-    program: async () =>
-      (await program.run({ pipeline, settings, environment, release })) as Record<string, unknown>,
+    program: programOf(loaded, release),
     redactor,
     emit: (event) => {
       if (process.connected) process.send?.({ type: "event", event } satisfies FromHost);
