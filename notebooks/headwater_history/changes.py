@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from . import views
+from . import tables, views
 from .history import parts
 from .names import LATE, TAIL, WITH_LATE, Spec, q
 
@@ -35,7 +35,7 @@ def position(spark: SparkSession, spec: Spec) -> Position:
 def current(spark: SparkSession, spec: Spec, columns: Iterable[str]) -> DataFrame:
     """The rows there are. While there are late events the view may not see them yet, as a run shows them after it has
     appended them; what is exported now is not looked at again by the next export of changes."""
-    if spark.table(spec.log).where(parts(LATE)).limit(1).collect():
+    if tables.has_late(spark, spec):
         return spark.sql(views.current_sql(spec, list(columns), WITH_LATE))
     return spark.table(spec.name("_current"))
 

@@ -45,8 +45,13 @@ def fold_all(spark: SparkSession, pipeline: Pipeline, run_id: str, due: list[Out
         spec, started = specs[outcome.table], time.time()
         try:
             columns = list(tables.stored_columns(spark, spec))
-            way, lateness = outcome.folded.way, pipeline.lateness_seconds
+            way, lateness, rule = outcome.folded.way, pipeline.lateness_seconds, str(spec.table.rule)
+            other = outcome.log.rule != rule
+            if other:
+                tables.note_rule(spark, spec, "")
             outcome.log, tied = fold.fold(spark, spec, columns, label, way, outcome.log, lateness)
+            if other:
+                tables.note_rule(spark, spec, rule)
             step(outcome.table, "folded")
             set_right_form(spark, pipeline, run_id, spec, columns, outcome)
             if tied:

@@ -59,7 +59,8 @@ TOLD = "__told"
 _SHOWN = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
 # What a row stands for, in the order these come at one moment.
 _ENDED, _BEGAN, _EVENT = 0, 1, 2
-_ORDER = "at, form, load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
+ORDER_OF_EVENTS = "at, load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
+_ORDER = f"at, form, {ORDER_OF_EVENTS.removeprefix('at, ')}"
 
 
 def listed(names: Iterable[str], prefix: str = "") -> str:
@@ -77,7 +78,7 @@ def parts(*names: str) -> str:
     return f"{PART} IN ({', '.join(map(text, names))})"
 
 
-def _values(spec: Spec, columns: Iterable[str]) -> str:
+def values_sql(spec: Spec, columns: Iterable[str]) -> str:
     """A row's values but its key as one struct, so that `<=>` compares all of them, NULLs included, at once."""
     fields = "".join(f", {text(name)}, {q(name)}" for name in columns if name not in spec.keys)
     return f"named_struct('__alive', true{fields})"
@@ -111,7 +112,7 @@ def _facts_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
         CASE form WHEN {_ENDED} THEN {END} WHEN {_BEGAN} THEN {START} ELSE {TIME} END AS at,
         CASE form WHEN {_ENDED} THEN 'D' WHEN {_BEGAN} THEN 'U' ELSE {OP} END AS op,
         if(form = {_EVENT}, {SEQ}, '') AS seq, form = {_EVENT} AND {LOAD} AS load
-      FROM (SELECT *, {_values(spec, columns)} AS v FROM ({rows}))
+      FROM (SELECT *, {values_sql(spec, columns)} AS v FROM ({rows}))
       LATERAL VIEW explode({forms}) AS form"""
 
 
@@ -129,6 +130,24 @@ def _tracked(spec: Spec, columns: Iterable[str], state: str) -> str:
     return f"if({state} IS NULL, NULL, named_struct('__alive', true{fields}))"
 
 
+# What an event tells the load row before it (rule 3): whether it is a captured change, and a delete's values.
+AHEAD = "named_struct('op', if(load, 'load', op), 'v', if(op = 'D', v, NULL))"
+
+
+def lends_sql(spec: Spec, columns: Iterable[str], ahead: str) -> str:
+    """The condition that the values of a row, if it is a load row, are those of the event behind it, by rule 3b. `ahead`:
+    that event's AHEAD."""
+    rest = [name for name in columns if name not in spec.keys]
+    image = " OR ".join(f"{ahead}.v.{q(name)} IS NOT NULL" for name in rest) or "false"
+    return f"({ahead}.op = 'D' AND ({image}))"
+
+
+def state_sql(spec: Spec, columns: Iterable[str]) -> str:
+    """A row's values after an event (`op`, `load`, `v`), NULL when there is no row; `next`: AHEAD of the event behind it."""
+    return f"""CASE WHEN op = 'D' OR (load AND next.op = 'I') THEN NULL
+      WHEN load AND {lends_sql(spec, columns, "next")} THEN next.v ELSE v END"""
+
+
 def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     """The facts with what follows from them. `state`: the row's values from then on, NULL when there is no row;
     `counted`: not undone at the same moment; `carrier`: the last that leaves a version as it is, which began at
@@ -138,7 +157,6 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     columns = list(columns)
     keys = listed(spec.keys)
     rest = [name for name in columns if name not in spec.keys]
-    image = " OR ".join(f"next.v.{q(name)} IS NOT NULL" for name in rest) or "false"
     # Only a delete's values are asked for ahead, and beside only whether they are the same: rows stay small.
     told = "".join(f", v.{q(name)} IS NULL, v.{q(name)}" for name in rest)
     place, what = "named_struct('at', at, 'load', load, 'seq', seq)", f"xxhash64(op{told})"
@@ -161,9 +179,7 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
             NOT (tracked <=> (lag(if(counted, named_struct('it', tracked), NULL)) IGNORE NULLS OVER w).it) AS changed
           FROM (
             SELECT *, {_tracked(spec, columns, "state")} AS tracked FROM (SELECT *, coalesce(next_at <> at, true) AS counted,
-              coalesce(load AND next.op = 'D' AND ({image}), false) AS lent,
-              CASE WHEN op = 'D' OR (load AND next.op = 'I') THEN NULL
-                WHEN load AND next.op = 'D' AND ({image}) THEN next.v ELSE v END AS state,
+              coalesce(load AND {lends_sql(spec, columns, "next")}, false) AS lent, {state_sql(spec, columns)} AS state,
               coalesce(behind.form = form AND behind.place = {place} AND behind.what <=> {what}, false) AS twin,
               coalesce(form = {_EVENT} AND behind.form = form AND behind.place = {place}
                 AND NOT (behind.what <=> {what}), false)
@@ -172,8 +188,7 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
             FROM (
               SELECT *, lead(at) OVER w AS next_at,
                 lead({beside}) OVER w AS behind, lag({beside}) OVER w AS ahead,
-                lead(if(form = {_EVENT}, named_struct('op', if(load, 'load', op), 'v', if(op = 'D', v, NULL)), NULL))
-                  IGNORE NULLS OVER w AS next
+                lead(if(form = {_EVENT}, {AHEAD}, NULL)) IGNORE NULLS OVER w AS next
               FROM ({_facts_sql(rows, spec, columns)}) {window}
             ))
           ) {window}
@@ -181,7 +196,8 @@ def _derived_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
       )"""
 
 
-def _taken(spec: Spec, columns: Iterable[str], struct: str) -> list[str]:
+def taken(spec: Spec, columns: Iterable[str], struct: str) -> list[str]:
+    """The columns of rows whose values are a struct."""
     return [q(name) if name in spec.keys else f"{struct}.{q(name)} AS {q(name)}" for name in columns]
 
 
@@ -189,7 +205,7 @@ def versions_sql(rows: str, spec: Spec, columns: Iterable[str]) -> str:
     """The versions that the log's rows tell: the table's columns, START and END."""
     columns = list(columns)
     return f"""
-      SELECT {", ".join(_taken(spec, columns, "state"))}, begun AS {START}, ended AS {END}
+      SELECT {", ".join(taken(spec, columns, "state"))}, begun AS {START}, ended AS {END}
       FROM ({_derived_sql(rows, spec, columns)}) WHERE carrier AND NOT removed"""
 
 
@@ -279,10 +295,9 @@ def touching_rows_sql(spec: Spec, columns: Iterable[str], late: bool) -> str:
     told = f"""
       SELECT {listed(names)} FROM {spec.log} WHERE {parts(*_came(late))}
       UNION ALL
-      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["k"]} WHERE b.{parts(RECENT)}
-      UNION ALL
-      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["k"]} LEFT ANTI JOIN {same["r"]}
-      WHERE b.{parts(BASE)}"""
+      SELECT {listed(names, "b.")} FROM {spec.log} b LEFT SEMI JOIN {same["k"]}
+        LEFT ANTI JOIN {same["r"]} AND b.{parts(BASE)}
+      WHERE b.{parts(BASE, RECENT)}"""
     if late:
         told += f"""
       UNION ALL
@@ -315,17 +330,20 @@ def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
       WHEN NOT MATCHED AND NOT s.taken THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
 
 
-def untouched_sql(spec: Spec, part: str, names: Iterable[str], late: bool) -> str:
-    """The rows of `base` or `recent`, as `b`, whose keys nothing newer speaks of."""
-    newer = _came(late) if part == RECENT else (RECENT, *_came(late))
+def untouched_sql(spec: Spec, names: Iterable[str], late: bool, *of: str) -> str:
+    """The rows of `base` and `recent`, or of one of them, as `b`, whose keys nothing newer speaks of."""
+    newer = (
+        f"(SELECT {listed(spec.keys)}, {PART} AS came FROM {spec.log} WHERE {parts(RECENT, *_came(late))})"
+    )
     return f"""
       SELECT {listed(names, "b.")} FROM {spec.log} b
-      LEFT ANTI JOIN {keys_in(spec, *newer)} k ON {matched(spec.keys, "b", "k")} WHERE b.{parts(part)}"""
+      LEFT ANTI JOIN {newer} k ON {matched(spec.keys, "b", "k")} AND (b.{parts(BASE)} OR k.came <> {text(RECENT)})
+      WHERE b.{parts(*(of or (BASE, RECENT)))}"""
 
 
 def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
     """The quarantine's records for events that tie, among those a run has folded: table, reason, file, row as JSON."""
-    kind = f"named_struct('op', {OP}, 'v', {_values(spec, columns)})"
+    kind = f"named_struct('op', {OP}, 'v', {values_sql(spec, columns)})"
     place = [*spec.keys, TIME, LOAD, SEQ]
     events = f"SELECT * FROM {spec.log} WHERE {RUN} = {text(run)} AND {OP} <> 'V'"
     return f"""

@@ -11,8 +11,8 @@ from typing import Any
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from . import tables, views
-from .config import Pipeline
+from . import as_of, tables, views
+from .config import Pipeline, Rule
 from .errors import HeadwaterError
 from .moments import parse_moment
 from .names import WHOLE, Spec, spec_of, text
@@ -51,7 +51,10 @@ def held_at(spark: SparkSession, spec: Spec, when: datetime | int) -> tuple[str,
             where=spec.table.name, remedy="leave it out of the parameter `tables`, or set scdType to 2",
         )  # fmt: skip
     columns = list(tables.stored_columns(spark, spec))
-    return views.as_of_sql(spec, columns, when), columns
+    rule = spec.table.rule
+    if rule == Rule() and tables.folded_by(spark, spec) == str(rule) and not tables.has_late(spark, spec):
+        return as_of.log_sql(spec, columns, when), columns
+    return as_of.view_sql(spec, columns, when), columns
 
 
 def loaded(spark: SparkSession, pipeline: Pipeline) -> tuple[list[Spec], list[str]]:
@@ -61,11 +64,11 @@ def loaded(spark: SparkSession, pipeline: Pipeline) -> tuple[list[Spec], list[st
     return specs, [table.name for table in pipeline.tables if table.name.lower() not in there]
 
 
-def take_snapshots(spark: SparkSession, pipeline: Pipeline, as_of: str) -> dict[str, Any]:
+def take_snapshots(spark: SparkSession, pipeline: Pipeline, moment: str) -> dict[str, Any]:
     """Writes `<table>__snapshot` for every table, in place of an earlier one, and returns what the notebook exits with;
-    tables that have no history yet, or keep none, are named and left alone. `as_of`: see `parse_as_of`; a version is
+    tables that have no history yet, or keep none, are named and left alone. `moment`: see `parse_as_of`; a version is
     of one table's log, so the pipeline must have been narrowed to one."""
-    when = parse_as_of(as_of)
+    when = parse_as_of(moment)
     specs, missing = loaded(spark, pipeline)
     told = f"version {when}" if isinstance(when, int) else when.isoformat()
     if isinstance(when, int) and len(pipeline.tables) != 1:

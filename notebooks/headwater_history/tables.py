@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
 
 from . import views
-from .names import END, LOG_COLUMNS, PARTITIONED_BY, START, TIME, Spec, q, text
+from .history import parts
+from .names import END, LATE, LOG_COLUMNS, PARTITIONED_BY, START, TIME, Spec, q, text
 from .schema import needs_ntz_feature
 
 Columns = dict[str, DataType]
@@ -68,6 +69,21 @@ def stored_columns(spark: SparkSession, spec: Spec) -> Columns:
     return {field.name: field.dataType for field in schema.fields if field.name not in LOG_COLUMNS}
 
 
+def has_late(spark: SparkSession, spec: Spec) -> bool:
+    """Whether the log holds late events that are not folded yet, which the plain views do not see."""
+    return bool(spark.table(spec.log).where(parts(LATE)).limit(1).collect())
+
+
+def folded_by(spark: SparkSession, spec: Spec) -> str:
+    """The rule by which what is folded of a log was folded; empty while that changes."""
+    rows = spark.sql(f"SHOW TBLPROPERTIES {spec.log}").collect()
+    return next((row["value"] for row in rows if row["key"] == _RULE), "")
+
+
+def note_rule(spark: SparkSession, spec: Spec, rule: str) -> None:
+    spark.sql(f"ALTER TABLE {spec.log} SET TBLPROPERTIES ({text(_RULE)} = {text(rule)})")
+
+
 def ensure(spark: SparkSession, spec: Spec, stored: Columns, wanted: Columns, form: str) -> None:
     """Brings log and views to the wanted columns; `stored`: those that the log has, none if there is no log."""
     if stored:
@@ -93,7 +109,7 @@ def _create(spark: SparkSession, spec: Spec, columns: Columns) -> None:
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS {spec.log} ({body}) USING DELTA PARTITIONED BY ({', '.join(PARTITIONED_BY)})"
         f" COMMENT {text(f'Change events of {spec.table.source}')}"
-        f"{properties(_LOG_PROPERTIES | name_mapping(names))}"
+        f"{properties(_LOG_PROPERTIES | {_RULE: str(spec.table.rule)} | name_mapping(names))}"
     )
 
 
@@ -104,6 +120,9 @@ _LOG_PROPERTIES = {
     "delta.dataSkippingStatsColumns": f"{TIME},{START},{END}",
     "delta.enableChangeDataFeed": "true",  # the export reads which keys events have come for: see `changes`
 }
+
+
+_RULE = "headwater.rule"
 
 
 def name_mapping(columns: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What people read: the history of a table, its current rows, and what it held at a moment, as SQL over the log.
+"""What people read: the history of a table and its current rows, as SQL over the log.
 
 The history and the current rows are views, made with the log, in one of the forms that `names` lists. The plain form
 does not see late events, so these become visible at once when the run that brought them changes the views' form.
@@ -6,19 +6,14 @@ does not see late events, so these become visible at once when the run that brou
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from . import history
 from .history import listed, parts
-from .moments import micros
 from .names import (
-    BASE,
     CLOSED,
     END,
     LATE,
     LOAD,
     OP,
-    RECENT,
     SEQ,
     START,
     TAIL,
@@ -44,8 +39,7 @@ def _versions_sql(spec: Spec, columns: Columns, form: str) -> str:
     touched = history.versions_sql(history.touching_rows_sql(spec, columns, late), spec, columns)
     return f"""
       {ended} WHERE c.{parts(CLOSED)}
-      UNION ALL {history.untouched_sql(spec, BASE, names, late)}
-      UNION ALL {history.untouched_sql(spec, RECENT, names, late)} AND b.{START} IS NOT NULL
+      UNION ALL {history.untouched_sql(spec, names, late)} AND b.{START} IS NOT NULL
       UNION ALL SELECT {listed(names)} FROM ({touched})"""
 
 
@@ -64,14 +58,11 @@ def current_sql(spec: Spec, columns: Columns, form: str) -> str:
         return f"SELECT {listed(columns)} FROM ({_versions_sql(spec, columns, form)}) WHERE {END} IS NULL"
     if form == WHOLE:
         return _last_sql(spec, columns, spec.log)
-    fresh = f"""(
-      SELECT * FROM {spec.log} WHERE {parts(TAIL)}
-      UNION ALL SELECT * FROM {spec.log} b LEFT SEMI JOIN {history.keys_in(spec, TAIL)} k
-        ON {history.matched(spec.keys, "b", "k")} WHERE b.{parts(RECENT)})"""
+    # All of `tail` is newer than all that is folded.
+    tail = f"(SELECT * FROM {spec.log} WHERE {parts(TAIL)})"
     return f"""
-      {history.untouched_sql(spec, BASE, columns, late=False)} AND b.{END} IS NULL
-      UNION ALL {history.untouched_sql(spec, RECENT, columns, late=False)} AND b.{START} IS NOT NULL AND b.{END} IS NULL
-      UNION ALL {_last_sql(spec, columns, fresh)}"""
+      {history.untouched_sql(spec, columns, late=False)} AND b.{START} IS NOT NULL AND b.{END} IS NULL
+      UNION ALL {_last_sql(spec, columns, tail)}"""
 
 
 def _last_sql(spec: Spec, columns: Columns, rows: str) -> str:
@@ -85,14 +76,6 @@ def _last_sql(spec: Spec, columns: Columns, rows: str) -> str:
       SELECT {listed(columns)} FROM (
         SELECT *, row_number() OVER (PARTITION BY {listed(spec.keys)} ORDER BY {order}) AS __nth FROM {rows}
       ) WHERE __nth = 1 AND {OP} <> 'D' AND {END} IS NULL"""
-
-
-def as_of_sql(spec: Spec, columns: Columns, moment: datetime) -> str:
-    """The rows that there were at a moment: the versions whose half-open interval, start <= moment < end, holds it.
-    Read from the history's view even when the moment lies before all that is not folded yet: by rule 3 an event may
-    change what a load row before it says."""
-    at, start, end = f"timestamp_micros({micros(moment)})", q(spec.start), q(spec.end)
-    return f"SELECT {listed(columns)} FROM {spec.history} WHERE {start} <= {at} AND ({end} IS NULL OR {at} < {end})"
 
 
 def create_sql(spec: Spec, columns: Columns, form: str) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +15,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from headwater_history import fold
+from headwater_history.names import spec_of
 from headwater_history.run import apply
+from headwater_history.snapshot import held_at
 from reference import Event, versions
-from support import Lake, change, mark, write_changes
+from support import Lake, at, change, mark, write_changes
 
 Make = Callable[..., Lake]
 TYPES = {"region": pa.string(), "id": pa.int64(), "name": pa.string(), "score": pa.int32()}
@@ -244,5 +247,51 @@ def live(lake: Lake, chance: random.Random, rule: str, asks: float) -> None:
                     events.append(Event(moment, -1, "D", None))
         known = expected(lives, rule)
         assert read(lake) == shown(lake, known)
+        if lake.rule.get("scdType") != 1:
+            held(lake, known, [chance.randrange(-3, 16) - chance.choice((0, 0.000001)) for _ in range(3)])
         current = sorted(row[:4] for row in known if row[-1] is None)
         assert lake.rows("SELECT region, id, name, score FROM {customers_current} ORDER BY 1, 2") == current
+
+
+def held(lake: Lake, known: list[tuple[Any, ...]], moments: Iterable[float]) -> list[str]:
+    """Asserts that the table says it held at these moments what the known versions say; returns the queries that told."""
+    spec = spec_of(lake.pipeline(), lake.pipeline().tables[0])
+    queries = []
+    for moment in moments:
+        queries.append(held_at(lake.spark, spec, at(moment))[0])
+        found = lake.rows(f"SELECT region, id, name, score FROM ({queries[-1]}) ORDER BY 1, 2")
+        assert found == [
+            row[:4] for row in known if row[-2] <= moment and (row[-1] is None or moment < row[-1])
+        ]
+    return queries
+
+
+def test_a_moment_is_told_by_what_is_folded_and_by_what_is_not(
+    make_lake: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every case, cut in every way into what is in `base`, in `recent` and in `tail`, each as a key of its own; nothing
+    comes late, so that no version has to be derived."""
+    for name, value in {**FORMS["plain"], "MAX_RECENT": 10**6}.items():
+        monkeypatch.setattr(fold, name, value)
+    lake, chance = make_lake(customers=["region", "id"]), random.Random(11)
+    lives: dict[Key, list[Event]] = {}
+    batches: dict[int, list[tuple[bool, dict[str, Any]]]] = defaultdict(list)
+    for case, events in CASES.items():
+        for number, cuts in enumerate(itertools.combinations_with_replacement(range(-1, 6), 2)):
+            key = (case, number)
+            # A batch holds nothing that is as old as what the one before it brought.
+            batch = {event: sum(event.at > cut for cut in cuts) for event in events}
+            moved = {event: replace(event, at=event.at + 10 * batch[event]) for event in events}
+            lives[key] = list(moved.values())
+            for event in events:
+                batches[batch[event]].append((event.load, rows_of(key, moved[event])))
+    for number, ask in enumerate(("now", "now", "auto")):
+        deliver(lake, number, batches[number], chance, ask)
+    assert {row[0] for row in lake.rows("SELECT DISTINCT __part FROM {customers__log}")} == {
+        "base", "recent", "closed", "past", "tail",
+    }  # fmt: skip
+    assert read(lake) == expected(lives)
+    for asked in held(
+        lake, expected(lives), [*range(6), *(10 + each / 2 for each in range(8)), *range(19, 27)]
+    ):
+        assert "customers`" not in asked
