@@ -26,7 +26,10 @@ export interface OperationOptions {
   readonly timeoutMs?: number;
   /** Recorded in the stack's history. */
   readonly message?: string;
-  /** What to do about operations an earlier run left half-way. Default `refuse`. */
+  /**
+   * What to do about operations an earlier run left half-way. Default `refuse`. `forget`: go on, and drop the state's record
+   * of them once the operation has succeeded.
+   */
   readonly pendingOperations?: "refuse" | "forget";
   /** Folders of Pulumi policy packs, for preview and `up`. */
   readonly policyPacks?: readonly string[];
@@ -38,6 +41,8 @@ export interface OperationResult {
   readonly planned: readonly PlannedChange[];
   /** The stack's outputs after `up`; secret ones read `[secret]`. */
   readonly outputs: Readonly<Record<string, unknown>>;
+  /** What an earlier run had begun to create, nobody saw the end of, and the state now knows no more. */
+  readonly forgotten: readonly PendingOperation[];
 }
 
 /**
@@ -79,9 +84,14 @@ async function runNow(
     const state = await workspace.state();
     if (state === undefined && (kind === "destroy" || kind === "refresh")) return NOTHING;
     if (state === undefined) await workspace.create();
-    else await judgePending(workspace, state.pending, options.pendingOperations ?? "refuse");
+    const pending = state?.pending ?? [];
+    if (pending.length > 0 && options.pendingOperations !== "forget")
+      throw new PendingOperationsError(workspace.name, pending);
     const stack = await workspace.stack(program.run, interruption);
-    result = await runOn(stack, kind, events, options);
+    const done = await runOn(stack, kind, events, options);
+    // Only now: before the engine had its lock, another may have been at work, and about to record what it had in hand.
+    const forgotten = pending.length > 0 && CHANGING.has(kind) ? await workspace.forgetPending() : [];
+    result = { ...done, forgotten };
   } catch (error) {
     failure = error;
   } finally {
@@ -95,14 +105,15 @@ async function runNow(
 }
 
 const nothing: PulumiFn = () => Promise.resolve();
-const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {} };
+const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {}, forgotten: [] };
+const CHANGING: ReadonlySet<OperationKind> = new Set(["up", "destroy"]);
 
 async function runOn(
   stack: Stack,
   kind: OperationKind,
   events: EngineEvents,
   { redactor, message, policyPacks = [] }: OperationOptions,
-): Promise<OperationResult> {
+): Promise<Omit<OperationResult, "forgotten">> {
   const common = {
     onEvent: events.accept,
     color: "never" as const,
@@ -113,7 +124,7 @@ async function runOn(
   const result = (
     summary: Readonly<Record<string, number | undefined>> | undefined,
     outputs: OutputMap = {},
-  ): OperationResult => ({
+  ) => ({
     changes: counts(summary),
     planned: events.planned,
     outputs: maskOutputs(outputs, redactor),
@@ -136,16 +147,6 @@ export function maskOutputs(outputs: OutputMap, redactor: Redactor): Record<stri
       return [name, secret ? "[secret]" : value];
     }),
   );
-}
-
-async function judgePending(
-  workspace: StackWorkspace,
-  pending: readonly PendingOperation[],
-  choice: "refuse" | "forget",
-): Promise<void> {
-  if (pending.length === 0) return;
-  if (choice === "refuse") throw new PendingOperationsError(workspace.name, pending);
-  await workspace.forgetPending();
 }
 
 /**

@@ -386,7 +386,6 @@ export class Platform {
     const destroy = async (signal: AbortSignal): Promise<EphemeralDestruction | undefined> => {
       const record = await this.ephemeralStore.find(stack);
       if (record === undefined || !meant(record)) return undefined;
-      const { pending } = await environment.status();
       const run = { ...options, signal, pendingOperations: "forget" as const, remove: true };
       const result = await environment.destroy(run).catch((error: unknown) => {
         // Whoever works with us holds the lease, and that is ours: an old lock is of an engine that is gone.
@@ -395,7 +394,7 @@ export class Platform {
       });
       await this.proofs.forget(stack);
       await this.ephemeralStore.forget(stack);
-      return { ...result, leftHalfWay: pending };
+      return { ...result, leftHalfWay: result.forgotten };
     };
     return this.recorded("destroy", environment, options, destroy, (result) =>
       result === undefined ? {} : { changes: result.changes },
