@@ -7,7 +7,7 @@ import { EngineError, PendingOperationsError, type PendingOperation } from "./er
 import type { ChangeSummary, NewEvent } from "./events.js";
 import type { Redactor } from "./redact.js";
 import { remedyFor } from "./remedies.js";
-import type { StackWorkspace } from "./stack-workspace.js";
+import { isNoStack, type StackState, type StackWorkspace } from "./stack-workspace.js";
 
 /** `refresh` only looks: what the cloud holds is compared with the state, and neither is changed. */
 export type OperationKind = "preview" | "up" | "destroy" | "refresh";
@@ -27,8 +27,8 @@ export interface OperationOptions {
   /** Recorded in the stack's history. */
   readonly message?: string;
   /**
-   * What to do about operations an earlier run left half-way. Default `refuse`. `forget`: go on, and drop the state's record
-   * of them once the operation has succeeded.
+   * What to do about operations an earlier run left half-way, where something is to be changed. Default `refuse`. `forget`: go
+   * on, and drop the state's record of them once the operation has succeeded.
    */
   readonly pendingOperations?: "refuse" | "forget";
   /** Folders of Pulumi policy packs, for preview and `up`. */
@@ -81,16 +81,22 @@ async function runNow(
   let failure: unknown;
   let result: OperationResult | undefined;
   try {
-    const state = await workspace.state();
-    if (state === undefined && (kind === "destroy" || kind === "refresh")) return NOTHING;
-    if (state === undefined) await workspace.create();
-    const pending = state?.pending ?? [];
-    if (pending.length > 0 && options.pendingOperations !== "forget")
-      throw new PendingOperationsError(workspace.name, pending);
-    const stack = await workspace.stack(program.run, interruption);
-    const done = await runOn(stack, kind, events, options);
+    const ready = CHANGING.has(kind) ? mayBegin(workspace, options) : undefined;
+    ready?.catch(() => interruption.gentle());
+    // It is looked beside the engine, which takes as long to begin: its program, and so every change, waits.
+    if (kind === "up" && ready !== undefined) program.holdFor(ready);
+    if (kind === "destroy" && (await ready) === undefined) return NOTHING;
+    const run = async (): Promise<Omit<OperationResult, "forgotten">> =>
+      runOn(await workspace.stack(program.run, interruption), kind, events, options);
+    const done = await run().catch(async (error: unknown) => {
+      await ready;
+      if (!isNoStack(error)) throw error;
+      if (kind === "refresh") return NOTHING;
+      await workspace.create();
+      return run();
+    });
     // Only now: before the engine had its lock, another may have been at work, and about to record what it had in hand.
-    const forgotten = pending.length > 0 && CHANGING.has(kind) ? await workspace.forgetPending() : [];
+    const forgotten = ((await ready)?.pending ?? []).length > 0 ? await workspace.forgetPending() : [];
     result = { ...done, forgotten };
   } catch (error) {
     failure = error;
@@ -149,20 +155,46 @@ export function maskOutputs(outputs: OutputMap, redactor: Redactor): Record<stri
   );
 }
 
+/** The state as it is before a change; undefined where there is none yet. Nothing is begun on what was left half-way. */
+async function mayBegin(
+  workspace: StackWorkspace,
+  { pendingOperations }: OperationOptions,
+): Promise<StackState | undefined> {
+  const state = await workspace.state();
+  refusePending(workspace.name, state?.pending, pendingOperations);
+  return state;
+}
+
+/** @throws PendingOperationsError where there are operations left half-way that are not to be forgotten. */
+export function refusePending(
+  stack: string,
+  pending: readonly PendingOperation[] = [],
+  choice: OperationOptions["pendingOperations"] = "refuse",
+): void {
+  if (pending.length > 0 && choice === "refuse") throw new PendingOperationsError(stack, pending);
+}
+
 /**
  * The user's program, with an ear for what it throws: directly, and from an `apply` or a promise nobody awaits. The SDK
  * listens only while its server runs the program; what comes later would end the host process.
  */
 class GuardedProgram {
   readonly errors: unknown[] = [];
+  private held: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly program: PulumiFn) {
     process.on("unhandledRejection", this.catch);
     process.on("uncaughtException", this.catch);
   }
 
+  /** Runs it only when this has come to a good end: without the program, the engine has nothing to do. */
+  holdFor(condition: Promise<unknown>): void {
+    this.held = condition;
+  }
+
   readonly run: PulumiFn = async () => {
     try {
+      await this.held;
       return (await this.program()) as Record<string, unknown>;
     } catch (error) {
       this.catch(error);

@@ -128,9 +128,7 @@ export class StackWorkspace {
     );
     return {
       files,
-      resources: resources
-        .filter(({ type }) => !/^pulumi:(pulumi:Stack$|providers:)/.test(type))
-        .map(({ urn, type }) => ({ urn, type })),
+      resources: resources.filter(({ type }) => !isNothing(type)).map(({ urn, type }) => ({ urn, type })),
       pending: pendingIn(exported.deployment),
     };
   }
@@ -177,7 +175,7 @@ export class StackWorkspace {
     try {
       return JSON.parse(await this.run("stack", "export")) as { deployment?: RawDeployment | null };
     } catch (error) {
-      if (error instanceof CommandFailure && /no stack named/.test(error.output.stderr)) return undefined;
+      if (isNoStack(error)) return undefined;
       throw error;
     }
   }
@@ -198,9 +196,14 @@ export class StackWorkspace {
   }
 }
 
+/** Whether the engine failed because the backend has no such stack. */
+export function isNoStack(error: unknown): boolean {
+  return error instanceof CommandFailure && /no stack named/.test(error.output.stderr);
+}
+
 /** The state in short. */
 export interface StackState {
-  /** Without the stack itself and the providers, which are nothing in a cloud. */
+  /** Without the stack itself and the providers. */
   readonly resources: readonly { readonly urn: string; readonly type: string }[];
   readonly pending: readonly PendingOperation[];
   /** What was put into the workspace's folders. */
@@ -209,11 +212,18 @@ export interface StackState {
 
 interface RawDeployment {
   resources?: { urn: string; type: string; inputs?: Record<string, unknown> }[];
-  pending_operations?: { resource: { urn: string }; type: string }[];
+  pending_operations?: { resource: { urn: string; type: string }; type: string }[];
 }
 
 function pendingIn(deployment: RawDeployment | null | undefined): PendingOperation[] {
-  return (deployment?.pending_operations ?? []).map(({ resource, type }) => ({ urn: resource.urn, type }));
+  return (deployment?.pending_operations ?? [])
+    .filter(({ resource }) => !isNothing(resource.type))
+    .map(({ resource, type }) => ({ urn: resource.urn, type }));
+}
+
+/** The stack itself and the providers are nothing in a cloud. */
+function isNothing(type: string): boolean {
+  return /^pulumi:(pulumi:Stack$|providers:)/.test(type);
 }
 
 async function makeBackendFolder(backend: string): Promise<void> {

@@ -139,8 +139,12 @@ describe("the driver when things go wrong", function () {
     const refused = await errorOf(platform.promote(made, { through: ["dev"] }).result);
     expect(refused).to.be.instanceOf(PendingOperationsError);
     expect((refused as PendingOperationsError).pending.map(({ type }) => type)).to.deep.equal(["creating"]);
-    const { pending } = await platform.environment("dev").status();
+    const dev = platform.environment("dev");
+    expect(await errorOf(dev.up(made)), "without a promotion").to.be.instanceOf(PendingOperationsError);
+    expect(await errorOf(dev.drift())).to.be.instanceOf(PendingOperationsError);
+    const { pending, resources } = await dev.status();
     expect(pending).to.have.length(1);
+    expect(resources, "nothing was begun").to.equal(0);
 
     const forced = await platform.promote(made, { through: ["dev"], pendingOperations: "forget" }).result;
     expect(forced.steps[0]?.changes["create"]).to.be.greaterThan(0);
