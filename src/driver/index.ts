@@ -45,6 +45,7 @@ export {
   type PlatformOptions,
   type ReapResult,
 } from "./platform.js";
+export type { PruneVerdict } from "./prune.js";
 export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
 export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";
