@@ -15,7 +15,11 @@ export {
 } from "./checks/matches-source.js";
 export * from "./checks/outputs-present.js";
 export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./checks/outputs.js";
-export { postgresqlSource, type PostgresqlSourceOptions } from "./checks/postgresql-source.js";
+export {
+  postgresqlSource,
+  type PostgresqlConnection,
+  type PostgresqlSourceOptions,
+} from "./checks/postgresql-source.js";
 export * from "./checks/replication-loaded.js";
 export * from "./checks/replication-running.js";
 export { rowsMatchSource, type RowsMatchSourceOptions } from "./checks/rows-match-source.js";

@@ -4,9 +4,21 @@ import type { CheckContext } from "./check.js";
 import type { TableOutput } from "./outputs.js";
 import { figuresSql, type Dialect, type Form, type SourceReader } from "./source-reader.js";
 
+/** How to reach a PostgreSQL. */
+export interface PostgresqlConnection {
+  readonly host: string;
+  /** Default: 5432. */
+  readonly port?: number;
+  readonly user: string;
+  readonly password?: string | undefined;
+  readonly database: string;
+  /** As Node's `tls.connect` takes it; `true`: with the machine's certificates. Default: no TLS. */
+  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
+}
+
 export interface PostgresqlSourceOptions {
-  /** How to reach the source: host, user, password and so on, as `pg` takes them. Asked at each look; a replica serves as well. */
-  readonly connect: (context: CheckContext) => pg.ClientConfig | Promise<pg.ClientConfig>;
+  /** Asked at each look. A replica serves as well. */
+  readonly connect: (context: CheckContext) => PostgresqlConnection | Promise<PostgresqlConnection>;
   /** Milliseconds a statement may take. Default: 10 minutes. */
   readonly statementTimeoutMs?: number;
 }
@@ -26,7 +38,7 @@ export function postgresqlSource(options: PostgresqlSourceOptions): SourceReader
     context.signal?.throwIfAborted();
     const client = new pg.Client({
       connectionTimeoutMillis: 30_000,
-      ...(await options.connect(context)),
+      ...((await options.connect(context)) as pg.ClientConfig),
       application_name: "headwater",
       options: `-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=${timeout}`,
     });
