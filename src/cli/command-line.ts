@@ -14,6 +14,7 @@ import { addDrift } from "./drift.js";
 import { addEphemeral } from "./ephemeral.js";
 import { addHistory } from "./history.js";
 import { addPromote, addResume, addUp } from "./promote.js";
+import { addReleases } from "./releases.js";
 import { addReload } from "./reload.js";
 import { addSandbox } from "./sandbox.js";
 import { addSchema } from "./schema.js";
@@ -46,6 +47,7 @@ export function commandLine(interrupt: Interrupt): Command {
   addPromote(program, interrupt);
   addResume(program, interrupt);
   addEphemeral(program, interrupt);
+  addReleases(program, interrupt);
   addReload(program, interrupt);
   addDestroy(program, interrupt);
   addStatus(program, interrupt);

@@ -9,7 +9,8 @@ export class Interrupt {
   /** The first signal that came. */
   by: NodeJS.Signals | undefined;
 
-  constructor(private readonly tell: (line: string) => void) {
+  /** @param tell may be another while something else writes on the terminal. */
+  constructor(public tell: (line: string) => void) {
     for (const name of SIGNALS) process.on(name, this.hear);
   }
 

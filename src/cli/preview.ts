@@ -33,12 +33,13 @@ async function preview(options: PreviewOptions, interrupt: Interrupt): Promise<v
         });
       note({ state: "started" });
       try {
-        const { changes } = await session.environment(name).preview(await session.release(name), session.run);
+        const environment = session.environment(name);
+        const { changes } = await environment.preview(await session.release(name), session.run);
+        const pending = await environment.pending();
         note({ state: "succeeded", changes });
-        session.answer(`${name}: ${describeChanges(changes)}`, {
-          type: "preview",
-          environment: name,
-          changes,
+        const left = pending.map(({ type, urn }) => `  left half-way: ${type} ${urn}`);
+        session.answer([`${name}: ${describeChanges(changes)}`, ...left].join("\n"), {
+          ...{ type: "preview", environment: name, changes, pending },
         });
       } catch (caught) {
         const error = asHeadwaterError(caught, "driver/internal", "preview failed");

@@ -1,17 +1,20 @@
+import { createLogUpdate } from "log-update";
 import type { ChangeSummary, CheckEvent, GateEvent, PhaseEvent, PromotionEvent } from "../driver/events.js";
 import { describeMs } from "../operations/wait.js";
+import { Activity } from "./activity.js";
 import { styleFor, type Style } from "./style.js";
 
 /** Where progress goes: `process.stderr`, or a test's own. */
 export interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
 export interface RendererOptions {
   readonly color?: boolean;
-  /** Redraws one line that tells what is going on. Default: on a terminal, outside CI. */
+  /** Redraws what is going on. Default: on a terminal that can, outside CI. */
   readonly live?: boolean;
   /** Also show every warning and note of the engine. */
   readonly verbose?: boolean;
@@ -20,29 +23,31 @@ export interface RendererOptions {
 }
 
 const REDRAW_MS = 200;
+/** Where nothing is redrawn, how often what takes long is told of. */
+const SIGN_OF_LIFE_MS = 30_000;
+/** Narrower terminals get no columns. */
+const NARROW = 60;
 
 /**
- * Shows a promotion as it goes: one line for each phase and check that ended, and below them, on a terminal, one line that
- * moves. Hand it every event (`note`) and call `end` when there are no more.
+ * Shows a promotion as it goes: one line for each phase and check that ended, and below them, on a terminal, what is going on
+ * now, redrawn in place. Hand it every event (`note`) and call `end` when there are no more.
  */
 export class ProgressRenderer {
   private readonly style: Style;
-  private readonly live: boolean;
-  private readonly now: () => number;
-  private readonly timer: NodeJS.Timeout | undefined;
-  private current: { readonly label: string; readonly since: number; detail: string } | undefined;
-  private readonly resources = new Map<string, string>();
-  private total = 0;
-  private drawn = false;
+  private readonly moving: ReturnType<typeof createLogUpdate> | undefined;
+  private readonly timer: NodeJS.Timeout;
+  private readonly activity: Activity;
 
   constructor(
     private readonly out: Terminal,
     private readonly options: RendererOptions = {},
   ) {
     this.style = styleFor(out, options.color);
-    this.live = options.live ?? (out.isTTY === true && !process.env["CI"]);
-    this.now = options.now ?? (() => performance.now());
-    if (this.live) this.timer = setInterval(() => this.draw(), REDRAW_MS).unref();
+    this.activity = new Activity(options.now ?? (() => performance.now()));
+    const able = out.isTTY === true && !process.env["CI"] && process.env["TERM"] !== "dumb";
+    if (options.live ?? able) this.moving = createLogUpdate(out as NodeJS.WriteStream, { showCursor: true });
+    const [ms, look] = this.moving === undefined ? [SIGN_OF_LIFE_MS, this.tellLife] : [REDRAW_MS, this.draw];
+    this.timer = setInterval(look, ms).unref();
   }
 
   note(event: PromotionEvent): void {
@@ -63,8 +68,7 @@ export class ProgressRenderer {
         this.gate(event);
         break;
       case "resource":
-        if (event.op !== "same" || event.state === "failed") this.resources.set(event.urn, event.state);
-        this.detail(this.resourceDetail());
+        this.activity.resource(event);
         break;
       case "diagnostic":
         if (event.severity === "error" || event.severity === "warning" || this.options.verbose === true) {
@@ -84,16 +88,16 @@ export class ProgressRenderer {
 
   /** A line of one's own among the others. */
   line(text: string): void {
-    this.erase();
+    this.moving?.clear();
     this.out.write(`${text}\n`);
     this.draw();
   }
 
-  /** Stops redrawing and takes the moving line away. */
+  /** Stops redrawing; what was going on stays to be seen. */
   end(): void {
     clearInterval(this.timer);
-    this.current = undefined;
-    this.erase();
+    this.draw();
+    this.moving?.done();
   }
 
   private phase({ environment, phase, state, message = "", elapsedMs = 0, changes }: PhaseEvent): void {
@@ -103,82 +107,76 @@ export class ProgressRenderer {
       return;
     }
     if (state === "started") {
-      this.begin(label);
+      // Whoever held the lease has let go of it.
+      this.activity.end(this.label(environment, "lease"));
       // The number of resources an `up` has to touch is what its preview found.
-      if (phase === "preview") this.total = 0;
-      this.resources.clear();
+      if (phase === "preview") this.activity.expected = 0;
+      // Who is asked sees the question, and nothing may move below it.
+      if (phase !== "approve") this.activity.begin(label);
+      this.draw();
       return;
     }
-    this.current = undefined;
-    if (phase === "preview" && changes !== undefined) this.total = touched(changes);
+    this.activity.end(label);
+    if (phase === "preview" && changes !== undefined) this.activity.expected = touched(changes);
     // What a failed check found has been said by the check; gates that are open have nothing to say.
     if (phase === "checks" || phase === "gates") return;
     const mark = state === "succeeded" ? this.style.good("ok") : this.style.bad("failed");
     const what = changes === undefined ? message && `  ${message}` : `  ${describeChanges(changes)}`;
-    this.line(`${label} ${mark}${what}  ${this.style.faint(describeMs(elapsedMs))}`);
+    this.line(`${this.strong(label)} ${mark}${what}  ${this.style.faint(describeMs(elapsedMs))}`);
   }
 
   /** Open gates are not worth a line. */
   private gate({ environment, rule, verdict, findings, reason = "" }: GateEvent): void {
     if (verdict === "passed") return;
     const mark = verdict === "refused" ? this.style.bad("refused") : this.style.strong("overridden");
-    this.line(`${this.label(environment, `gate ${rule}`)} ${mark}${reason === "" ? "" : `  ${reason}`}`);
+    this.line(
+      `${this.strong(this.label(environment, `gate ${rule}`))} ${mark}${reason === "" ? "" : `  ${reason}`}`,
+    );
     for (const { urn, message } of findings.slice(0, 10)) this.line(`  ${shortUrn(urn)}${message}`);
     if (findings.length > 10) this.line(`  and ${findings.length - 10} more`);
   }
 
   private check({ environment, check, state, message = "", elapsedMs = 0 }: CheckEvent): void {
     const label = this.label(environment, check);
-    if (state === "started") this.begin(label);
+    if (state === "started") this.activity.begin(label);
     else if (state === "progress") this.progress(label, message);
     else {
-      this.current = undefined;
+      this.activity.end(label);
       const mark = state === "passed" ? this.style.good("ok") : this.style.bad("failed");
-      this.line(`${label} ${mark}  ${message}  ${this.style.faint(describeMs(elapsedMs))}`);
+      // The rest of a failure is told once, by what ends the promotion.
+      const [first] = message.split("\n", 1);
+      this.line(`${this.strong(label)} ${mark}  ${first}  ${this.style.faint(describeMs(elapsedMs))}`);
     }
-  }
-
-  private progress(label: string, message: string): void {
-    this.detail(message);
-    if (!this.live) this.line(`${label} ... ${message}`);
-  }
-
-  private begin(label: string): void {
-    this.current = { label, since: this.now(), detail: "" };
     this.draw();
   }
 
-  private detail(detail: string): void {
-    if (this.current !== undefined) this.current.detail = detail;
-  }
-
-  private resourceDetail(): string {
-    const states = [...this.resources.values()];
-    const done = states.filter((state) => state === "done").length;
-    const failed = states.filter((state) => state === "failed").length;
-    const of = this.total > 0 ? ` of ${this.total}` : "";
-    return `${done}${of} resources${failed > 0 ? `, ${failed} failed` : ""}`;
+  private progress(label: string, message: string): void {
+    this.activity.waits(label, message);
+    if (this.moving === undefined) this.line(`${this.strong(label)} ... ${message}`);
+    else this.draw();
   }
 
   private label(environment: string | undefined, what: string): string {
-    return `${this.style.strong((environment ?? "all").padEnd(8))} ${what.padEnd(18)}`;
+    if ((this.out.columns ?? 80) < NARROW) return `${environment ?? "all"} ${what}`;
+    return `${(environment ?? "all").padEnd(8)} ${what.padEnd(18)}`;
   }
 
-  private draw(): void {
-    if (!this.live || this.current === undefined) return;
-    const { label, since, detail } = this.current;
-    const elapsed = describeMs(Math.floor((this.now() - since) / 1000) * 1000);
-    // A line longer than the terminal is wide could not be erased again.
-    const room = (this.out.columns ?? 80) - 32 - elapsed.length;
-    this.erase();
-    this.out.write(`${label} ${detail.slice(0, Math.max(room, 0))}  ${elapsed}`);
-    this.drawn = true;
+  /** The environment stands out. */
+  private strong(label: string): string {
+    return label.replace(/^\S+/, (environment) => this.style.strong(environment));
   }
 
-  private erase(): void {
-    if (this.drawn) this.out.write("\r\x1b[2K");
-    this.drawn = false;
-  }
+  private readonly draw = (): void => {
+    if (this.moving === undefined) return;
+    // A line as long as the terminal is wide would begin another one.
+    const [head, ...others] = this.activity.lines((this.out.columns ?? 80) - 1, this.out.rows ?? 24);
+    if (head === undefined) this.moving.clear();
+    else this.moving([this.strong(head), ...others.map(this.style.faint)].join("\n"));
+  };
+
+  private readonly tellLife = (): void => {
+    if (!this.activity.idle) this.line(this.activity.sentence());
+  };
 }
 
 /** `{ create: 3, same: 40 }` -> `3 create, 40 same`. */

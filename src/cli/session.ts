@@ -63,6 +63,8 @@ export async function withSession<T>(
       await platform.close();
     }
   };
+  const alone = interrupt.tell;
+  interrupt.tell = (line) => renderer.line(line);
   try {
     if (!options.sandbox) return await run(undefined, interrupt.signal);
     const link = readLink(path.resolve(options.workFolder));
@@ -72,6 +74,7 @@ export async function withSession<T>(
       run(await linkTo(sandbox), signal),
     );
   } finally {
+    interrupt.tell = alone;
     renderer.end();
   }
 }

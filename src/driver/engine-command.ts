@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import path from "node:path";
 import type * as automation from "@pulumi/pulumi/automation/index.js";
 import { HeadwaterError } from "../model/errors.js";
+import { PipedOutput, SpooledOutput } from "./engine-output.js";
 
 /** What a run of the engine's CLI left. */
 export interface CommandOutput {
@@ -78,6 +79,9 @@ export class EngineCommand {
     onError?: (text: string) => void,
   ): Promise<CommandOutput> {
     return new Promise((resolve, reject) => {
+      // What changes clouds has to live on without us; what others print may be secret, and never lies on a disk.
+      const Output = CHANGING.has(args[0] ?? "") ? SpooledOutput : PipedOutput;
+      const [out, error] = [new Output(cwd, onOutput), new Output(cwd, onError)];
       const child = spawn(this.command, [...args, "--non-interactive"], {
         cwd,
         env: {
@@ -88,43 +92,41 @@ export class EngineCommand {
           PULUMI_AUTOMATION_API: "true",
           PULUMI_SKIP_UPDATE_CHECK: "true",
         },
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["ignore", out.stdio, error.stdio],
         detached: true,
       });
-      let stdout = "";
-      let stderr = "";
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        stdout += text;
-        onOutput?.(text);
-      });
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        stderr += text;
-        onError?.(text);
-      });
+      out.listen(child.stdout);
+      error.listen(child.stderr);
       const unwatch = this.interruption?.watch({
         interrupt: () => child.kill("SIGINT"),
         kill: () => killGroup(child.pid),
       });
-      child.on("error", (error) => {
+      const end = (code: number): CommandOutput => {
         unwatch?.();
+        return { stdout: out.end(), stderr: error.end(), code };
+      };
+      child.on("error", (cause) => {
+        end(-1);
         reject(
           new HeadwaterError(
             "driver/engine-missing",
             "the Pulumi engine could not be started",
-            { where: this.command, found: error.message },
-            { cause: error },
+            { where: this.command, found: cause.message },
+            { cause },
           ),
         );
       });
       child.on("close", (code, signal) => {
-        unwatch?.();
-        const output = { stdout, stderr, code: code ?? -1 };
+        const output = end(code ?? -1);
         if (code === 0) resolve(output);
         else reject(new CommandFailure(args.slice(0, 2).join(" "), output, signal));
       });
     });
   }
 }
+
+/** Operations that change what is in the clouds. */
+const CHANGING = new Set(["up", "destroy", "refresh", "import"]);
 
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;

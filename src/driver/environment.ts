@@ -16,6 +16,7 @@ import type { LastUpdate } from "./gates/gate.js";
 import { runIsolated } from "./isolated/run.js";
 import {
   maskOutputs,
+  refusePending,
   runOperation,
   type OperationKind,
   type OperationOptions,
@@ -110,11 +111,12 @@ export class Environment {
    * @returns a change for each resource that differs (`update`) or is gone (`delete`).
    */
   async drift(options: RunOptions = {}): Promise<readonly PlannedChange[]> {
-    const { planned } = await this.operate("refresh", undefined, options);
-    const files = await this.inWorkspace(
-      undefined,
-      async (workspace) => (await workspace.state())?.files ?? [],
-    );
+    const { planned, files } = await this.inWorkspace(undefined, async (opened, loaded) => {
+      const { planned } = await this.operateIn(opened, "refresh", undefined, loaded, options);
+      const state = await opened.state();
+      refusePending(this.stackName, state?.pending, options.pendingOperations);
+      return { planned, files: state?.files ?? [] };
+    });
     if (files.length === 0) return planned;
     const { workspace } = await this.clients();
     const gone = new Set(planned.map(({ urn }) => urn));
@@ -127,10 +129,10 @@ export class Environment {
    * @throws HeadwaterError `driver/not-empty` when resources are left after a destroy that reported success.
    */
   async destroy(options: RunOptions & { readonly remove?: boolean } = {}): Promise<OperationResult> {
-    const result = await this.operate("destroy", undefined, options);
-    await this.inWorkspace(undefined, async (workspace) => {
+    return this.inWorkspace(undefined, async (workspace, loaded) => {
+      const result = await this.operateIn(workspace, "destroy", undefined, loaded, options);
       const state = await workspace.state();
-      if (state === undefined) return;
+      if (state === undefined) return result;
       const { resources } = state;
       if (resources.length > 0) {
         throw new HeadwaterError("driver/not-empty", "the stack still holds resources after destroy", {
@@ -140,8 +142,8 @@ export class Environment {
         });
       }
       if (options.remove === true) await workspace.remove();
+      return result;
     });
-    return result;
   }
 
   /**
@@ -172,6 +174,11 @@ export class Environment {
     return this.inWorkspace(undefined, async (workspace) =>
       this.lastOf(await workspace.stack(nothing, new Interruption())),
     );
+  }
+
+  /** Operations an earlier run left half-way. */
+  pending(): Promise<readonly PendingOperation[]> {
+    return this.inWorkspace(undefined, async (workspace) => (await workspace.state())?.pending ?? []);
   }
 
   /** What the backend knows of this environment; no cloud is asked. */
@@ -240,28 +247,34 @@ export class Environment {
     await Promise.all(handles.map((workspace) => workspace.close()));
   }
 
-  private operate(
+  private operate(kind: OperationKind, release: Release, options: RunOptions): Promise<OperationResult> {
+    return this.inWorkspace(release, (workspace, loaded) =>
+      this.operateIn(workspace, kind, release, loaded, options),
+    );
+  }
+
+  private async operateIn(
+    workspace: StackWorkspace,
     kind: OperationKind,
     release: Release | undefined,
+    loaded: LoadedStack,
     options: RunOptions,
   ): Promise<OperationResult> {
-    return this.inWorkspace(release, async (workspace, loaded) => {
-      if (options.unlock === true && (await workspace.state()) !== undefined) await workspace.unlock();
-      const run = (): Promise<OperationResult> =>
-        this.runOn(workspace, kind, release, loaded, {
-          ...pick(options),
-          redactor: this.parts.redactor,
-          emit: (event) => options.emit?.({ ...event, environment: this.name }),
-          ...(release === undefined ? {} : { message: messageOf(release, loaded) }),
-        });
-      try {
-        return await run();
-      } catch (error) {
-        if (!isLockOfTheDead(error)) throw error;
-        await workspace.unlock();
-        return run();
-      }
-    });
+    if (options.unlock === true && (await workspace.state()) !== undefined) await workspace.unlock();
+    const run = (): Promise<OperationResult> =>
+      this.runOn(workspace, kind, release, loaded, {
+        ...pick(options),
+        redactor: this.parts.redactor,
+        emit: (event) => options.emit?.({ ...event, environment: this.name }),
+        ...(release === undefined ? {} : { message: messageOf(release, loaded) }),
+      });
+    try {
+      return await run();
+    } catch (error) {
+      if (!isLockOfTheDead(error)) throw error;
+      await workspace.unlock();
+      return run();
+    }
   }
 
   private async runOn(

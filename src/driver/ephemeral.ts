@@ -37,10 +37,16 @@ const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 /** What is to stay longer is no ephemeral environment. */
 const TTL_MAX = 365 * UNITS.d;
 
+/** Milliseconds of a time as people write it (`90m`, `2h`, `1d`), or given as such; undefined for anything else. */
+export function parseTime(time: number | string): number | undefined {
+  if (typeof time === "number") return Number.isFinite(time) ? time : undefined;
+  const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(time) ?? [];
+  return count === undefined ? undefined : Number(count) * UNITS[unit as keyof typeof UNITS];
+}
+
 /** Milliseconds of a time to live. */
 export function parseTtl(ttl: number | string): number {
-  const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(String(ttl)) ?? [];
-  const ms = typeof ttl === "number" ? ttl : Number(count) * UNITS[(unit ?? "s") as keyof typeof UNITS];
+  const ms = parseTime(ttl) ?? 0;
   if (ms > 0 && ms <= TTL_MAX) return ms;
   throw new HeadwaterError("settings/ttl", "not a time to live", {
     field: "ttl",

@@ -7,12 +7,24 @@ export * from "./checks/fresh.js";
 export * from "./checks/index.js";
 export * from "./checks/ingested.js";
 export * from "./checks/job-healthy.js";
-export * from "./checks/matches-source.js";
+export {
+  matchesSource,
+  type AgreementOptions,
+  type MatchesSourceOptions,
+  type TableFigures,
+} from "./checks/matches-source.js";
 export * from "./checks/outputs-present.js";
 export { lakehouseOutputs, type LakehouseOutputs, type TableOutput } from "./checks/outputs.js";
+export {
+  postgresqlSource,
+  type PostgresqlConnection,
+  type PostgresqlSourceOptions,
+} from "./checks/postgresql-source.js";
 export * from "./checks/replication-loaded.js";
 export * from "./checks/replication-running.js";
+export { rowsMatchSource, type RowsMatchSourceOptions } from "./checks/rows-match-source.js";
 export * from "./checks/settled.js";
+export type { ComparedColumn, Form, RowsQuery, SourceReader } from "./checks/source-reader.js";
 export { EnvironmentClients } from "./clients.js";
 export type { EngineDiagnostic, PlannedChange } from "./engine-events.js";
 export type { EnvironmentDifference, ResourceDifference, SettingDifference } from "./difference.js";
@@ -45,6 +57,7 @@ export {
   type PlatformOptions,
   type ReapResult,
 } from "./platform.js";
+export type { PruneVerdict } from "./prune.js";
 export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
 export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";

@@ -7,7 +7,7 @@ import { EngineError, PendingOperationsError, type PendingOperation } from "./er
 import type { ChangeSummary, NewEvent } from "./events.js";
 import type { Redactor } from "./redact.js";
 import { remedyFor } from "./remedies.js";
-import type { StackWorkspace } from "./stack-workspace.js";
+import { isNoStack, type StackState, type StackWorkspace } from "./stack-workspace.js";
 
 /** `refresh` only looks: what the cloud holds is compared with the state, and neither is changed. */
 export type OperationKind = "preview" | "up" | "destroy" | "refresh";
@@ -26,7 +26,10 @@ export interface OperationOptions {
   readonly timeoutMs?: number;
   /** Recorded in the stack's history. */
   readonly message?: string;
-  /** What to do about operations an earlier run left half-way. Default `refuse`. */
+  /**
+   * What to do about operations an earlier run left half-way, where something is to be changed. Default `refuse`. `forget`: go
+   * on, and drop the state's record of them once the operation has succeeded.
+   */
   readonly pendingOperations?: "refuse" | "forget";
   /** Folders of Pulumi policy packs, for preview and `up`. */
   readonly policyPacks?: readonly string[];
@@ -38,6 +41,8 @@ export interface OperationResult {
   readonly planned: readonly PlannedChange[];
   /** The stack's outputs after `up`; secret ones read `[secret]`. */
   readonly outputs: Readonly<Record<string, unknown>>;
+  /** What an earlier run had begun to create, nobody saw the end of, and the state now knows no more. */
+  readonly forgotten: readonly PendingOperation[];
 }
 
 /**
@@ -76,12 +81,23 @@ async function runNow(
   let failure: unknown;
   let result: OperationResult | undefined;
   try {
-    const state = await workspace.state();
-    if (state === undefined && (kind === "destroy" || kind === "refresh")) return NOTHING;
-    if (state === undefined) await workspace.create();
-    else await judgePending(workspace, state.pending, options.pendingOperations ?? "refuse");
-    const stack = await workspace.stack(program.run, interruption);
-    result = await runOn(stack, kind, events, options);
+    const ready = CHANGING.has(kind) ? mayBegin(workspace, options) : undefined;
+    ready?.catch(() => interruption.gentle());
+    // It is looked beside the engine, which takes as long to begin: its program, and so every change, waits.
+    if (kind === "up" && ready !== undefined) program.holdFor(ready);
+    if (kind === "destroy" && (await ready) === undefined) return NOTHING;
+    const run = async (): Promise<Omit<OperationResult, "forgotten">> =>
+      runOn(await workspace.stack(program.run, interruption), kind, events, options);
+    const done = await run().catch(async (error: unknown) => {
+      await ready;
+      if (!isNoStack(error)) throw error;
+      if (kind === "refresh") return NOTHING;
+      await workspace.create();
+      return run();
+    });
+    // Only now: before the engine had its lock, another may have been at work, and about to record what it had in hand.
+    const forgotten = ((await ready)?.pending ?? []).length > 0 ? await workspace.forgetPending() : [];
+    result = { ...done, forgotten };
   } catch (error) {
     failure = error;
   } finally {
@@ -95,14 +111,15 @@ async function runNow(
 }
 
 const nothing: PulumiFn = () => Promise.resolve();
-const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {} };
+const NOTHING: OperationResult = { changes: {}, planned: [], outputs: {}, forgotten: [] };
+const CHANGING: ReadonlySet<OperationKind> = new Set(["up", "destroy"]);
 
 async function runOn(
   stack: Stack,
   kind: OperationKind,
   events: EngineEvents,
   { redactor, message, policyPacks = [] }: OperationOptions,
-): Promise<OperationResult> {
+): Promise<Omit<OperationResult, "forgotten">> {
   const common = {
     onEvent: events.accept,
     color: "never" as const,
@@ -113,7 +130,7 @@ async function runOn(
   const result = (
     summary: Readonly<Record<string, number | undefined>> | undefined,
     outputs: OutputMap = {},
-  ): OperationResult => ({
+  ) => ({
     changes: counts(summary),
     planned: events.planned,
     outputs: maskOutputs(outputs, redactor),
@@ -138,14 +155,23 @@ export function maskOutputs(outputs: OutputMap, redactor: Redactor): Record<stri
   );
 }
 
-async function judgePending(
+/** The state as it is before a change; undefined where there is none yet. Nothing is begun on what was left half-way. */
+async function mayBegin(
   workspace: StackWorkspace,
-  pending: readonly PendingOperation[],
-  choice: "refuse" | "forget",
-): Promise<void> {
-  if (pending.length === 0) return;
-  if (choice === "refuse") throw new PendingOperationsError(workspace.name, pending);
-  await workspace.forgetPending();
+  { pendingOperations }: OperationOptions,
+): Promise<StackState | undefined> {
+  const state = await workspace.state();
+  refusePending(workspace.name, state?.pending, pendingOperations);
+  return state;
+}
+
+/** @throws PendingOperationsError where there are operations left half-way that are not to be forgotten. */
+export function refusePending(
+  stack: string,
+  pending: readonly PendingOperation[] = [],
+  choice: OperationOptions["pendingOperations"] = "refuse",
+): void {
+  if (pending.length > 0 && choice === "refuse") throw new PendingOperationsError(stack, pending);
 }
 
 /**
@@ -154,14 +180,21 @@ async function judgePending(
  */
 class GuardedProgram {
   readonly errors: unknown[] = [];
+  private held: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly program: PulumiFn) {
     process.on("unhandledRejection", this.catch);
     process.on("uncaughtException", this.catch);
   }
 
+  /** Runs it only when this has come to a good end: without the program, the engine has nothing to do. */
+  holdFor(condition: Promise<unknown>): void {
+    this.held = condition;
+  }
+
   readonly run: PulumiFn = async () => {
     try {
+      await this.held;
       return (await this.program()) as Record<string, unknown>;
     } catch (error) {
       this.catch(error);

@@ -29,6 +29,7 @@ import type { OperationResult } from "./operation.js";
 import { startPromotion, type PromoteOptions, type Promotion } from "./promotion.js";
 import { Proofs } from "./proofs.js";
 import { OperationRecord, readRecord, readRecords, type PastOperation, type RecordFilter } from "./record.js";
+import { judgeReleases, pruneAge, type PruneVerdict } from "./prune.js";
 import { Redactor } from "./redact.js";
 import { ownSources, type Release, type ReleaseSources } from "./release.js";
 import { differingParts, Releases } from "./release-store.js";
@@ -155,6 +156,22 @@ export class Platform {
   /** A release that was stored, by its id or the beginning of it. */
   storedRelease(id: string): Promise<Release> {
     return this.releases.find(id);
+  }
+
+  /**
+   * Removes stored releases that nothing needs: none that an environment has or may be rolled back to, none of an operation that
+   * has not ended, and none that was made within the time.
+   * @param options.olderThan milliseconds, or `30d`. Default: 30 days; at least two hours.
+   * @param options.dryRun only judges.
+   * @throws HeadwaterError `driver/prune-age`.
+   */
+  async pruneReleases(
+    options: { readonly olderThan?: number | string; readonly dryRun?: boolean } = {},
+  ): Promise<PruneVerdict[]> {
+    const verdicts = await judgeReleases(this.store, this.proofs, pruneAge(options.olderThan ?? "30d"));
+    for (const { release, keptFor } of verdicts)
+      if (keptFor === undefined && options.dryRun !== true) await this.store.remove(`releases/${release}`);
+    return verdicts;
   }
 
   /** An environment of a pipeline; the pipeline may be left out where there is only one. */
@@ -386,7 +403,6 @@ export class Platform {
     const destroy = async (signal: AbortSignal): Promise<EphemeralDestruction | undefined> => {
       const record = await this.ephemeralStore.find(stack);
       if (record === undefined || !meant(record)) return undefined;
-      const { pending } = await environment.status();
       const run = { ...options, signal, pendingOperations: "forget" as const, remove: true };
       const result = await environment.destroy(run).catch((error: unknown) => {
         // Whoever works with us holds the lease, and that is ours: an old lock is of an engine that is gone.
@@ -395,7 +411,7 @@ export class Platform {
       });
       await this.proofs.forget(stack);
       await this.ephemeralStore.forget(stack);
-      return { ...result, leftHalfWay: pending };
+      return { ...result, leftHalfWay: result.forgotten };
     };
     return this.recorded("destroy", environment, options, destroy, (result) =>
       result === undefined ? {} : { changes: result.changes },
@@ -502,9 +518,10 @@ export class Platform {
     return readRecord(this.store, id);
   }
 
-  /** Removes the private folders of stacks that were handed out. */
+  /** Removes the private folders of stacks that were handed out, and what was laid out of releases. */
   async close(): Promise<void> {
     await Promise.all([...this.environments.values()].map((environment) => environment.close()));
+    await this.releases.close();
   }
 
   private pipeline(name: string | undefined): Pipeline {

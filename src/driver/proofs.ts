@@ -15,11 +15,25 @@ export class Proofs {
 
   /** The newest proof of a stack, of another release than this. */
   async newestBut(stack: string, release: string): Promise<Proof | undefined> {
-    const keys = await this.store.list(`proofs/${stack}/`);
+    return (await this.below(`proofs/${stack}/`)).find((proof) => proof.release !== release);
+  }
+
+  /** The newest proofs of each stack, at most so many. */
+  async newest(count: number): Promise<Map<string, Proof[]>> {
+    const keys = await this.store.list("proofs/");
+    const stacks = [...new Set(keys.map((key) => key.split("/")[1] ?? ""))];
+    const all = stacks.map(async (stack): Promise<[string, Proof[]]> => [
+      stack,
+      (await this.below(`proofs/${stack}/`)).slice(0, count),
+    ]);
+    return new Map(await Promise.all(all));
+  }
+
+  /** Newest first. */
+  private async below(folder: string): Promise<Proof[]> {
+    const keys = await this.store.list(folder);
     const all = await Promise.all(keys.map(async (key) => (await getJson<Proof>(this.store, key))?.value));
-    return all
-      .filter((proof): proof is Proof => proof !== undefined && proof.release !== release)
-      .sort((a, b) => (a.at < b.at ? 1 : -1))[0];
+    return all.filter((proof): proof is Proof => proof !== undefined).sort((a, b) => (a.at < b.at ? 1 : -1));
   }
 
   /** What was proven of a stack that is gone says nothing of the next one. */

@@ -1,6 +1,3 @@
-import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -9,7 +6,8 @@ import { HeadwaterError } from "../model/errors.js";
 import type { Pipeline } from "../model/pipeline.js";
 import type { Program } from "../settings/program.js";
 import { providerVersions, readRelease, releaseOf, type Release, type ReleaseSources } from "./release.js";
-import { StoreConflict, type Store } from "./store/store.js";
+import { LaidOut } from "./laid-out.js";
+import type { Store } from "./store/store.js";
 import type { Known } from "./stack-settings.js";
 
 /** A stored release: what it is, and every file of it as base64 by path. Kept gzipped under `releases/<id>`. */
@@ -19,6 +17,9 @@ interface StoredRelease {
   readonly sources: Omit<ReleaseSources, "root">;
   readonly files: Readonly<Record<string, string>>;
 }
+
+/** A stored release that was made again is written again when it is older: far less than any age it is pruned at. */
+const FRESH_MS = 3_600_000;
 
 /** A release that can be run: its own programs and pipelines, or the caller's where it has no entry. */
 export interface LoadedRelease extends Known {
@@ -32,14 +33,24 @@ export interface LoadedRelease extends Known {
  */
 export class Releases {
   private readonly loaded = new Map<string, Promise<LoadedRelease>>();
+  private readonly laidOut: LaidOut;
 
   constructor(
     private readonly store: Store,
     private readonly sources: ReleaseSources,
     private readonly known: Known,
     /** Where stored content is laid out. Absolute. */
-    private readonly workFolder: string,
-  ) {}
+    workFolder: string,
+  ) {
+    const packages = path.dirname(path.join(sources.root, sources.packageJson));
+    this.laidOut = new LaidOut(path.join(workFolder, "releases"), packages);
+  }
+
+  /** Lets go of the files that were laid out. */
+  async close(): Promise<void> {
+    this.loaded.clear();
+    await this.laidOut.close();
+  }
 
   /** The release of what is on disk now; stored unless it is already. */
   async make(program: string, pipeline: Pipeline): Promise<Release> {
@@ -52,11 +63,10 @@ export class Releases {
         made.content.map(({ path: file, bytes }) => [file, bytes.toString("base64")]),
       ),
     };
-    try {
-      await this.store.put(keyOf(made.release.id), await promisify(gzip)(JSON.stringify(stored)), "absent");
-    } catch (error) {
-      if (!(error instanceof StoreConflict)) throw error; // equal id, equal content
-    }
+    // Equal id, equal content: written again only so that its age tells when it was last made.
+    const written = await this.store.modified(keyOf(made.release.id));
+    if (written === undefined || Date.now() - written.getTime() > FRESH_MS)
+      await this.store.put(keyOf(made.release.id), await promisify(gzip)(JSON.stringify(stored)));
     return made.release;
   }
 
@@ -131,7 +141,7 @@ export class Releases {
         },
       );
     }
-    const folder = await this.layOut(stored);
+    const folder = await this.laidOut.layOut(release.id, stored.files);
     const modules = {
       programs: path.join(folder, entry.programs),
       pipelines: path.join(folder, entry.pipelines),
@@ -174,38 +184,6 @@ export class Releases {
     if (release.id !== id) throw damaged(this.store.locate(keyOf(id)), `release ${release.id}`);
     return content;
   }
-
-  /** Lays the files out under `releases/<id>`, complete or not at all, beside a link to the installed packages. */
-  private async layOut({ release, files }: StoredRelease): Promise<string> {
-    const parent = path.join(this.workFolder, "releases");
-    const folder = path.join(parent, release.id);
-    // Somebody may have edited what was laid out: what runs is what is stored.
-    if (existsSync(folder) && (await holds(folder, files))) return folder;
-    await mkdir(parent, { recursive: true, mode: 0o700 });
-    const draft = path.join(parent, `.draft-${process.pid}-${randomBytes(4).toString("hex")}`);
-    for (const [file, base64] of Object.entries(files)) {
-      const at = path.join(draft, file);
-      await mkdir(path.dirname(at), { recursive: true, mode: 0o700 });
-      await writeFile(at, Buffer.from(base64, "base64"));
-    }
-    // A second copy of the SDK in one process would break it: the link leads to the very copies this process uses.
-    await symlink(
-      nearestModules(path.dirname(path.join(this.sources.root, this.sources.packageJson))),
-      path.join(draft, "node_modules"),
-    );
-    try {
-      await rename(draft, folder);
-    } catch (error) {
-      if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      if (await holds(folder, files)) {
-        await rm(draft, { recursive: true }); // another process was quicker
-      } else {
-        await rm(folder, { recursive: true });
-        await rename(draft, folder);
-      }
-    }
-    return folder;
-  }
 }
 
 /** Imports the modules of a project or release and checks what they export. */
@@ -244,27 +222,6 @@ export function differingParts(one: Release, other: Release): string {
   });
   const program = one.program === other.program ? [] : [`program ${one.program} and ${other.program}`];
   return [...program, ...parts, ...versions].join(", ");
-}
-
-async function holds(folder: string, files: StoredRelease["files"]): Promise<boolean> {
-  for (const [file, base64] of Object.entries(files)) {
-    const bytes = await readFile(path.join(folder, file)).catch(() => undefined);
-    if (bytes?.toString("base64") !== base64) return false;
-  }
-  return true;
-}
-
-function nearestModules(start: string): string {
-  for (let folder = path.resolve(start); ; folder = path.dirname(folder)) {
-    const modules = path.join(folder, "node_modules");
-    if (existsSync(modules)) return modules;
-    if (folder === path.dirname(folder)) {
-      throw new HeadwaterError("driver/no-modules", "no packages are installed here", {
-        where: start,
-        remedy: "Install them: npm ci.",
-      });
-    }
-  }
 }
 
 function keyOf(id: string): string {

@@ -61,7 +61,7 @@ export class StackWorkspace {
     checkSecrets(home, name);
     const parent = path.join(home.workFolder, "stacks");
     await mkdir(parent, { recursive: true, mode: 0o700 });
-    await removeAbandoned(parent);
+    await removeAbandoned(parent, name);
     if (home.backend.startsWith("file://")) await makeBackendFolder(home.backend);
     const folder = await mkdtemp(path.join(parent, `${name}.${process.pid}.`));
     await chmod(folder, 0o700);
@@ -118,7 +118,7 @@ export class StackWorkspace {
   async state(): Promise<StackState | undefined> {
     const exported = await this.export();
     if (exported === undefined) return undefined;
-    const { resources = [], pending_operations: pending = [] } = exported.deployment ?? {};
+    const { resources = [] } = exported.deployment ?? {};
     const files = resources.flatMap(({ urn, type, inputs: { path, contentBase64 } = {} }) =>
       /^databricks:index\/(notebook:Notebook|workspaceFile:WorkspaceFile)$/.test(type) &&
       typeof path === "string" &&
@@ -128,22 +128,25 @@ export class StackWorkspace {
     );
     return {
       files,
-      resources: resources
-        .filter(({ type }) => !/^pulumi:(pulumi:Stack$|providers:)/.test(type))
-        .map(({ urn, type }) => ({ urn, type })),
-      pending: pending.map(({ resource, type }) => ({ urn: resource.urn, type })),
+      resources: resources.filter(({ type }) => !isNothing(type)).map(({ urn, type }) => ({ urn, type })),
+      pending: pendingIn(exported.deployment),
     };
   }
 
-  /** Drops the state's record of operations that were stopped half-way. The resources themselves are not touched. */
-  async forgetPending(): Promise<void> {
+  /**
+   * Drops the state's record of operations that were stopped half-way; the resources themselves are not touched.
+   * @returns what was dropped.
+   */
+  async forgetPending(): Promise<PendingOperation[]> {
     const exported = await this.export();
-    if (!exported?.deployment) return;
+    const pending = pendingIn(exported?.deployment);
+    if (!exported?.deployment || pending.length === 0) return [];
     exported.deployment.pending_operations = [];
     const file = path.join(this.folder, "state.json");
     await writeFile(file, JSON.stringify(exported), { mode: 0o600 });
     await this.run("stack", "import", "--file", file);
     await rm(file);
+    return pending;
   }
 
   /** Removes a stack that holds no resources any more, its history included. */
@@ -157,8 +160,9 @@ export class StackWorkspace {
     await this.unlock();
   }
 
-  /** Breaks the lock of an operation on this stack. */
+  /** Breaks the lock of an operation on this stack, and ends the engine that a dead process has left with it. */
   async unlock(): Promise<void> {
+    await removeAbandoned(path.dirname(this.folder), this.name, true);
     await this.run("cancel", "--yes");
   }
 
@@ -171,7 +175,7 @@ export class StackWorkspace {
     try {
       return JSON.parse(await this.run("stack", "export")) as { deployment?: RawDeployment | null };
     } catch (error) {
-      if (error instanceof CommandFailure && /no stack named/.test(error.output.stderr)) return undefined;
+      if (isNoStack(error)) return undefined;
       throw error;
     }
   }
@@ -192,9 +196,14 @@ export class StackWorkspace {
   }
 }
 
+/** Whether the engine failed because the backend has no such stack. */
+export function isNoStack(error: unknown): boolean {
+  return error instanceof CommandFailure && /no stack named/.test(error.output.stderr);
+}
+
 /** The state in short. */
 export interface StackState {
-  /** Without the stack itself and the providers, which are nothing in a cloud. */
+  /** Without the stack itself and the providers. */
   readonly resources: readonly { readonly urn: string; readonly type: string }[];
   readonly pending: readonly PendingOperation[];
   /** What was put into the workspace's folders. */
@@ -203,7 +212,18 @@ export interface StackState {
 
 interface RawDeployment {
   resources?: { urn: string; type: string; inputs?: Record<string, unknown> }[];
-  pending_operations?: { resource: { urn: string }; type: string }[];
+  pending_operations?: { resource: { urn: string; type: string }; type: string }[];
+}
+
+function pendingIn(deployment: RawDeployment | null | undefined): PendingOperation[] {
+  return (deployment?.pending_operations ?? [])
+    .filter(({ resource }) => !isNothing(resource.type))
+    .map(({ resource, type }) => ({ urn: resource.urn, type }));
+}
+
+/** The stack itself and the providers are nothing in a cloud. */
+function isNothing(type: string): boolean {
+  return /^pulumi:(pulumi:Stack$|providers:)/.test(type);
 }
 
 async function makeBackendFolder(backend: string): Promise<void> {

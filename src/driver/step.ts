@@ -12,7 +12,7 @@ import type { ChangeSummary } from "./events.js";
 import type { Gate, GateContext, Override } from "./gates/gate.js";
 import { judgeGates, type GateVerdict } from "./gates/judge.js";
 import { checkIdentity } from "./identity.js";
-import type { OperationResult } from "./operation.js";
+import { refusePending, type OperationResult } from "./operation.js";
 import type { Proofs } from "./proofs.js";
 import type { RecordLine } from "./record.js";
 import { whoami } from "./whoami.js";
@@ -174,13 +174,9 @@ class Step {
     );
   }
 
-  private preview(release: Release, own: RunOptions = {}): Promise<OperationResult> {
+  private preview(release: Release): Promise<OperationResult> {
     const { environment } = this.parts;
-    return this.phase(
-      "preview",
-      () => environment.preview(release, { ...this.runOptions(), ...own }),
-      changesOf,
-    );
+    return this.phase("preview", () => environment.preview(release, this.runOptions()), changesOf);
   }
 
   /** What fails because the clouds do not know yet what they will know in a moment is done again: `up` goes on where it was. */
@@ -201,7 +197,9 @@ class Step {
     const { environment, pipeline, loaded, rules, before, gates, proofs } = this.parts;
     const { overrides = [], signal } = this.options;
     return this.phase("gates", async () => {
-      const last = await environment.last();
+      // Before anybody is asked to agree to what `up` would refuse.
+      const [last, pending] = await Promise.all([environment.last(), environment.pending()]);
+      refusePending(environment.stackName, pending, rollback ? "refuse" : this.options.pendingOperations);
       const context: GateContext = {
         environment: this.name,
         stack: environment.stackName,
@@ -331,7 +329,7 @@ class Step {
       const last = await releases.find(proof.release);
       // What the failed `up` left half-way is not to be forgotten on the way.
       const own = { pendingOperations: "refuse" } as const;
-      const preview = await this.preview(last, own);
+      const preview = await this.preview(last);
       await this.judge(preview, last, true);
       await this.up(last, own, { message: "rollback" });
       return last.id;

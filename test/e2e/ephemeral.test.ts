@@ -7,9 +7,11 @@ import {
 import { IAMClient, ListRolesCommand, paginateListPolicies } from "@aws-sdk/client-iam";
 import { HeadObjectCommand, ListBucketsCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { ListSecretsCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { expect } from "chai";
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { expect } from "chai";
 import { prepareDatabases, stackOverlay } from "../../demo/bootstrap.js";
 import { withConnection, type Connection } from "../../demo/source/connection.js";
 import { shop as tables } from "../../demo/tables.js";
@@ -22,6 +24,7 @@ import { dmsClient, s3Client } from "../../src/operations/aws.js";
 import { Replications } from "../../src/operations/dms.js";
 import { parseS3Url } from "../../src/operations/landing.js";
 import { WorkspaceClient } from "../../src/operations/workspace-client.js";
+import type { KilledRequest } from "./ephemeral-killed.js";
 import { startSandbox, type Sandbox } from "../../src/sandbox/sandbox.js";
 
 /** What lists of the workspace tell of each thing, where they do. */
@@ -40,6 +43,13 @@ type Listing = Record<string, string[]>;
 
 const wait = { timeoutMs: 240_000, intervalMs: 200 };
 
+/** What is being made when a driver is killed: in AWS, in DMS, in the workspace. */
+const IN_HAND = [
+  "aws:s3/bucket:Bucket",
+  "aws:dms/replicationConfig:ReplicationConfig",
+  "databricks:index/job:Job",
+];
+
 describe("ephemeral environments of cdc-lakehouse in the sandbox", function () {
   this.timeout(900_000);
   let sandbox: Sandbox;
@@ -49,6 +59,8 @@ describe("ephemeral environments of cdc-lakehouse in the sandbox", function () {
   let s3: S3Client;
   let replications: Replications;
   let empty: Listing;
+  let options: KilledRequest["options"];
+  let config: KilledRequest["config"];
 
   before(async () => {
     sandbox = await startSandbox({ progress: () => undefined });
@@ -57,18 +69,17 @@ describe("ephemeral environments of cdc-lakehouse in the sandbox", function () {
     const overlay = stackOverlay(sandbox, databases) as Record<string, object>;
     // Nothing here is to start Spark.
     const job = { trigger: { on: "manual" } };
-    platform = await Platform.open({
+    config = { ...overlay, "headwater:settings": { ...overlay["headwater:settings"], job } };
+    options = {
       project: "headwater",
-      programs,
-      pipelines,
       settingsDir: path.join(packageRoot(), "stacks"),
       backend: pathToFileURL(path.join(sandbox.folder, "state")).href,
       environment: { ...sandbox.environment(), PULUMI_CONFIG_PASSPHRASE: "sandbox" },
       plugins: sandbox.plugins,
-      overlay: () => ({ ...overlay, "headwater:settings": { ...overlay["headwater:settings"], job } }),
       workFolder: path.join(sandbox.folder, "work"),
       projectFolder: packageRoot(),
-    });
+    };
+    platform = await Platform.open({ ...options, programs, pipelines, overlay: () => config });
     clouds = new Clouds(sandbox);
     s3 = clouds.s3;
     replications = new Replications(clouds.dms);
@@ -129,6 +140,26 @@ describe("ephemeral environments of cdc-lakehouse in the sandbox", function () {
     await platform.destroy("dev", { remove: true });
     expect(await clouds.list(source)).to.deep.equal(empty);
   });
+
+  for (const [index, type] of IN_HAND.entries())
+    it(`leaves nothing in any cloud after kill -9 while ${type} is being made`, async () => {
+      const name = `pr-${index + 3}`;
+      const here = fileURLToPath(import.meta.url);
+      const program = path.join(path.dirname(here), `ephemeral-killed${path.extname(here)}`);
+      const child = fork(program, { execArgv: process.execArgv });
+      child.send({ options, config, name, type } satisfies KilledRequest);
+      expect(await once(child, "close")).to.deep.equal([null, "SIGKILL"]);
+      expect(await clouds.list(source), "something was made").not.to.deep.equal(empty);
+      await platform.extendEphemeral(name, 1);
+      // The engine that was left alone is waited for, and has recorded all it made.
+      expect(await platform.reap()).to.deep.equal({
+        destroyed: [name],
+        held: [],
+        failed: [],
+        leftHalfWay: [],
+      });
+      expect(await clouds.list(source)).to.deep.equal(empty);
+    });
 });
 
 /** Kinds of which an ephemeral environment makes something that a listing shows. */

@@ -117,8 +117,16 @@ describe("the package", function () {
   async function examples() {
     const text = await readFile(path.join(repository, "README.md"), "utf8");
     const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block = ""]) => block);
-    const [pipelines = "", promotion = "", programs = "", body = "", suite = "", faults = "", ...more] =
-      blocks;
+    const [
+      checks = "",
+      pipelines = "",
+      promotion = "",
+      programs = "",
+      body = "",
+      suite = "",
+      faults = "",
+      ...more
+    ] = blocks;
     expect(more, "examples nobody compiles").to.be.empty;
     // What these two leave to the reader.
     const ephemeral = `import { Platform } from "headwater";
@@ -131,7 +139,7 @@ declare const describe: (what: string, body: () => void) => void;
 declare const it: typeof describe;
 declare const expect: (value: unknown) => { to: { be: { a(type: string): void } } };
 ${suite}`;
-    return { pipelines, promotion, programs, ephemeral, mocha, faults };
+    return { checks, pipelines, promotion, programs, ephemeral, mocha, faults };
   }
 
   it("has all that is needed, nothing else, and is small", () => {
@@ -190,7 +198,7 @@ ${suite}`;
 
   it("compiles README's examples, with types checked to the bottom", async () => {
     const project = await install("readme");
-    const { pipelines, promotion, programs, ephemeral, mocha, faults } = await examples();
+    const { checks, pipelines, promotion, programs, ephemeral, mocha, faults } = await examples();
     await write(project, {
       "package.json": '{ "type": "module" }',
       "tsconfig.json": JSON.stringify({
@@ -205,7 +213,7 @@ ${suite}`;
       "pipelines/index.ts": pipelines,
       "programs/all.ts": programs,
       "promote.ts": promotion,
-      ...{ "ephemeral.ts": ephemeral, "suite.ts": mocha, "faults.ts": faults },
+      ...{ "checks.ts": checks, "ephemeral.ts": ephemeral, "suite.ts": mocha, "faults.ts": faults },
       "entries.ts":
         'export * from "headwater";\nexport { cdcLakehouse } from "headwater/programs";\n' +
         'export { startSandbox, type Sandbox } from "headwater/sandbox";\nexport { record } from "headwater/testing";\n',

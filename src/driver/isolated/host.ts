@@ -10,7 +10,7 @@ import { toPlain, type FromHost, type Request, type ToHost } from "./messages.js
 
 /*
  * A process for one operation, started by run.ts: it loads the release's own modules, runs the program, and ends. When the
- * process that asked for it is gone, it stops as it would for Ctrl-C.
+ * process that asked for it is gone, it goes as well; the engine, left alone, finishes what it has in hand.
  */
 
 const gentle = new AbortController();
@@ -20,7 +20,7 @@ process.on("message", (message: ToHost) => {
   if (message.type === "stop") (message.firm ? firm : gentle).abort(new Error("stopped"));
   else void answer(message.request);
 });
-process.on("disconnect", () => gentle.abort(new Error("the process that asked is gone")));
+process.on("disconnect", () => process.exit());
 
 async function answer(request: Request): Promise<void> {
   let message: FromHost;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { withLock } from "../../engine/lock.js";
@@ -63,6 +63,15 @@ export class FolderStore implements Store {
         path.relative(this.folder, path.join(parentPath, name)).split(path.sep).join("/"),
       )
       .sort();
+  }
+
+  async modified(key: string): Promise<Date | undefined> {
+    try {
+      return (await stat(this.locate(key))).mtime;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   locate(key: string): string {

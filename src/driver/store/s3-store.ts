@@ -1,8 +1,10 @@
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   NoSuchKey,
+  NotFound,
   PutObjectCommand,
   S3ServiceException,
   type S3Client,
@@ -81,6 +83,15 @@ export class S3Store implements Store {
       }
     } while (token !== undefined);
     return keys.sort();
+  }
+
+  async modified(key: string): Promise<Date | undefined> {
+    try {
+      return (await this.client.send(new HeadObjectCommand(this.object(key)))).LastModified;
+    } catch (error) {
+      if (error instanceof NotFound) return undefined;
+      throw this.failed(key, error);
+    }
   }
 
   locate(key: string): string {

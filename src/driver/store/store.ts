@@ -27,6 +27,8 @@ export interface Store {
   remove(key: string, when?: { readonly version: string }): Promise<void>;
   /** Keys below a folder (`releases/`), sorted. */
   list(folder: string): Promise<string[]>;
+  /** When an object was last written; undefined when there is none. */
+  modified(key: string): Promise<Date | undefined>;
   /** Where an object lies, for people. */
   locate(key: string): string;
 }

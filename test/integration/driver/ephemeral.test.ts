@@ -12,7 +12,7 @@ import type { Platform } from "../../../src/driver/platform.js";
 import { defineProgram } from "../../../src/settings/program.js";
 import { PromotionRules } from "../../../src/settings/promotion-rules.js";
 import { errorOf } from "../../unit/operations/errors.js";
-import { makeScene, openPlatform, thingProgram, ThingSettings, type Scene } from "./support.js";
+import { makeScene, openPlatform, processesIn, thingProgram, ThingSettings, type Scene } from "./support.js";
 
 describe("ephemeral environments", function () {
   this.timeout(180_000);
@@ -39,8 +39,8 @@ describe("ephemeral environments", function () {
   const things = (): Promise<string[]> => readdir(cloud);
 
   /** Neither the cloud, nor the state, the store or the work folder know anything of what has this in its name. */
-  async function expectGone(name: string, unseen: readonly string[] = []): Promise<void> {
-    expect(await things(), "the cloud").to.deep.equal(unseen);
+  async function expectGone(name: string): Promise<void> {
+    expect(await things(), "the cloud").to.deep.equal([]);
     const store = new FolderStore(path.join(scene.stateFolder, ".headwater"));
     for (const folder of ["ephemeral/", "leases/", "proofs/"])
       expect(await store.list(folder), folder).to.deep.equal([]);
@@ -206,7 +206,7 @@ describe("ephemeral environments", function () {
       await expectGone("pr-1");
     });
 
-    it("in the middle of `up`: `reap` destroys it and names what was left half-way", async () => {
+    it("in the middle of `up`: the engine finishes and records what it has in hand, and `reap` destroys it", async () => {
       await model({ behaviour: "wait", until });
       const child = startHost("pr-1");
       await appears(`${until}.begun`);
@@ -228,12 +228,26 @@ describe("ephemeral environments", function () {
         left.push(...leftHalfWay.map(({ name, type, urn }) => `${name}: ${type} ${urn.split("::").at(-1)}`));
         expect(Date.now()).to.be.lessThan(deadline);
       }
-      await platform.environment("dev").status();
-      // The engine died with its driver: it never heard that this one was made, so the state cannot tell.
-      const unseen = left.length > 0 ? ["pr-1"] : [];
-      expect(left).to.deep.equal(unseen.map((name) => `${name}: creating thing`));
-      await expectGone("pr-1", unseen);
+      await platform.environment("dev").status(); // removes the dead process's work folder
+      expect(left).to.deep.equal([]);
+      await expectGone("pr-1");
     });
+  });
+
+  it("of a process that was killed together with its engine: `reap` names what nobody saw the end of", async () => {
+    await model({ behaviour: "wait", until });
+    const child = startHost("pr-1");
+    await appears(`${until}.begun`);
+    child.kill("SIGKILL");
+    for (const pid of await processesIn(scene.folder)) process.kill(Number(pid), "SIGKILL");
+    await once(child, "close");
+    const platform = await scene.open();
+    await platform.extendEphemeral("pr-1", 1);
+    const { destroyed, leftHalfWay } = await platform.reap();
+    expect(destroyed).to.deep.equal(["pr-1"]);
+    expect(leftHalfWay.map(({ type, urn }) => `${type} ${urn.split("::").at(-1)}`)).to.deep.equal([
+      "creating thing",
+    ]);
   });
 
   it("are left alone by `reap` while somebody works on them", async () => {
@@ -267,17 +281,20 @@ describe("ephemeral environments", function () {
   it("are ten at once on one machine", async () => {
     const platform = await scene.open();
     const names = Array.from({ length: 10 }, (_, index) => `pr-${index}`);
-    let most = 0;
-    const all = names.map((name) =>
+    let [inside, all] = [0, (): void => undefined];
+    const together = new Promise<void>((resolve) => (all = resolve));
+    const raised = names.map((name) =>
       platform.withEphemeral({ name, ttl: "10m" }, async ({ outputs }) => {
-        most = Math.max(most, (await things()).length);
+        inside += 1;
+        if (inside === names.length) all();
+        await together;
+        expect(await things()).to.include(name);
         return outputs["value"];
       }),
     );
-    expect(await Promise.all(all)).to.deep.equal(names);
-    expect(most).to.be.greaterThan(1);
+    expect(await Promise.all(raised)).to.deep.equal(names);
     await expectGone("pr-");
-  });
+  }).timeout(600_000);
 
   it("are refused where they cannot be: nothing is written down or made", async () => {
     const never = () => expect.fail("the body was called");

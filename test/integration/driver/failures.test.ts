@@ -11,7 +11,7 @@ import { EngineError, PendingOperationsError } from "../../../src/driver/errors.
 import { readRecords } from "../../../src/driver/record.js";
 import { FolderStore } from "../../../src/driver/store/folder-store.js";
 import { HeadwaterError } from "../../../src/model/errors.js";
-import { makeScene, makeThing, PASSPHRASE, thingProgram, type Scene } from "./support.js";
+import { makeScene, makeThing, PASSPHRASE, processesIn, thingProgram, type Scene } from "./support.js";
 
 const RELEASE = { program: "things", pipeline: "shop" };
 
@@ -139,8 +139,12 @@ describe("the driver when things go wrong", function () {
     const refused = await errorOf(platform.promote(made, { through: ["dev"] }).result);
     expect(refused).to.be.instanceOf(PendingOperationsError);
     expect((refused as PendingOperationsError).pending.map(({ type }) => type)).to.deep.equal(["creating"]);
-    const { pending } = await platform.environment("dev").status();
+    const dev = platform.environment("dev");
+    expect(await errorOf(dev.up(made)), "without a promotion").to.be.instanceOf(PendingOperationsError);
+    expect(await errorOf(dev.drift())).to.be.instanceOf(PendingOperationsError);
+    const { pending, resources } = await dev.status();
     expect(pending).to.have.length(1);
+    expect(resources, "nothing was begun").to.equal(0);
 
     const forced = await platform.promote(made, { through: ["dev"], pendingOperations: "forget" }).result;
     expect(forced.steps[0]?.changes["create"]).to.be.greaterThan(0);
@@ -190,13 +194,18 @@ describe("the driver when things go wrong", function () {
       environment: "dev",
     });
 
-    // The engine that was left alone is asked to end, and finishes the resource it has in hand.
-    const status = (await scene.open()).environment("staging").status();
+    // The engine that was left alone finishes the resource it has in hand; no other stack waits for it, its own does.
+    const platform = await scene.open();
+    await platform.environment("staging").status();
+    expect(await readdir(stacks)).to.deep.equal([folder]);
+    const status = platform.environment("dev").status();
     await sleep(500);
     await writeFile(until, "");
-    await status;
+    expect(await status, "it is recorded").to.deep.include({ resources: 1, pending: [] });
     expect(await readdir(stacks)).to.deep.equal([]);
     expect(await processesIn(scene.folder)).to.deep.equal([]);
+    const { steps } = await (await platform.resume()).result;
+    expect(steps[0]?.changes["create"]).to.equal(undefined);
   });
 
   for (const [what, behaviour, code] of [
@@ -224,18 +233,6 @@ async function startHost(scene: Scene, environment: string) {
   child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
   child.stderr.setEncoding("utf8").on("data", (part: string) => (text += part));
   return { child, output: () => text };
-}
-
-/** Processes the driver started for a stack of the scene. */
-async function processesIn(folder: string): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const marked = await Promise.all(
-    pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => ""); // ended meanwhile
-      return environment.includes(`HEADWATER_STACK_FOLDER=${folder}`);
-    }),
-  );
-  return pids.filter((_, index) => marked[index]);
 }
 
 /** The command lines of all processes, as `ps` would show them. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -182,4 +182,16 @@ export const programs = [{ name: "things", settings: any, run }];\n`,
 export async function readJsonLines(file: string): Promise<Record<string, unknown>[]> {
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Processes the driver started for a stack of the scene. */
+export async function processesIn(folder: string): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const marked = await Promise.all(
+    pids.map(async (pid) => {
+      const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => ""); // ended meanwhile
+      return environment.includes(`HEADWATER_STACK_FOLDER=${folder}`);
+    }),
+  );
+  return pids.filter((_, index) => marked[index]);
 }

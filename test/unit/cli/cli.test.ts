@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { expect } from "chai";
 import { errorAsJson, exitCodeOf, renderError } from "../../../src/cli/failure.js";
+import { Activity } from "../../../src/cli/activity.js";
 import { ProgressRenderer, type Terminal } from "../../../src/cli/render.js";
 import { readLink, sandboxOverlay, saveLink, type SandboxLink } from "../../../src/cli/sandbox-link.js";
 import { styleFor } from "../../../src/cli/style.js";
@@ -213,14 +215,79 @@ describe("the command line", function () {
       ]);
     });
 
-    it("is one moving line below the others on a terminal, never longer than it is wide", () => {
+    it("shows on a terminal, below the others, what is going on, and leaves the last of it to be seen", () => {
       const text = show({ isTTY: true, columns: 60 }, true);
-      expect(text).to.contain("1 of 2 resources");
-      expect(text.endsWith("\r\x1b[2K") || text.endsWith("\n"), "the moving line is taken away").to.equal(
-        true,
+      expect(text).to.contain("1 of 2, 1 create");
+      expect(text).to.contain("  1 of 2 tables loaded");
+      expect(stripVTControlCharacters(text).trimEnd().split("\n").at(-1)).to.contain("succeeded after 4 s");
+    });
+
+    it("tells the resources in hand with their time, in as many lines and columns as there are", () => {
+      let now = 0;
+      const activity = new Activity(() => now);
+      const about = {
+        type: "resource",
+        at,
+        environment: "dev",
+        phase: "up",
+        resourceType: "a:b/c:Bucket",
+      } as const;
+      activity.expected = 12;
+      activity.begin("dev up");
+      activity.resource({ ...about, op: "create", state: "started", urn: "done", name: "done" });
+      activity.resource({ ...about, op: "create", state: "done", urn: "done", name: "done" });
+      activity.resource({ ...about, op: "same", state: "started", urn: "same", name: "same" });
+      activity.resource({ ...about, op: "update", state: "failed", urn: "bad", name: "bad" });
+      for (let index = 0; index < 8; index++) {
+        now += 10_000;
+        const name = `a-name-that-is-long-${index}`;
+        activity.resource({ ...about, op: "create-replacement", state: "started", urn: name, name });
+      }
+      activity.waits("dev up", "try 1 of 5: the role is not known yet");
+      const wide = activity.lines(80, 24);
+      expect(wide.map((line) => line.trim())).to.deep.equal([
+        "dev up  1 of 12, 1 create, 1 failed  1 min 20 s",
+        ...[70, 60, 50, 40, 30, 20].map((seconds, index) => {
+          const elapsed = seconds < 60 ? `${seconds} s` : seconds === 60 ? "1 min" : "1 min 10 s";
+          return `replace Bucket a-name-that-is-long-${index}  ${elapsed}`;
+        }),
+        "and 2 more",
+        "try 1 of 5: the role is not known yet",
+      ]);
+      for (const columns of [20, 40, 60])
+        for (const line of activity.lines(columns, 24)) expect(line.length, line).to.be.at.most(columns);
+      expect(activity.lines(30, 24)[1]).to.equal("  replace Bucket…  1 min 10 s");
+      expect(activity.lines(80, 8)).to.have.length(7);
+      expect(activity.sentence()).to.equal(
+        "dev up ... 1 min 20 s; 1 of 12, 1 create, 1 failed; replace Bucket a-name-that-is-long-0 (1 min 10 s); " +
+          "try 1 of 5: the role is not known yet",
       );
-      for (const line of text.replaceAll("\r\x1b[2K", "\n").split("\n"))
-        if (!line.includes("record")) expect(line.length).to.be.lessThan(61);
+      const inside = "urn:pulumi:dev::p::h:i:Zone$a:b/c:Bucket::inside";
+      activity.begin("dev destroy");
+      for (const urn of ["urn:pulumi:dev::p::h:i:Zone::zone", inside])
+        activity.resource({ ...about, op: "delete", state: "started", urn, name: urn.split("::")[3]! });
+      expect(activity.lines(80, 24).slice(1), "a component waits for what is in it").to.deep.equal([
+        "  delete Bucket inside  0 s",
+      ]);
+      activity.end("dev destroy");
+      activity.begin("dev preview"); // what is inside hides what is around it, until it has ended
+      expect(activity.lines(80, 24)).to.deep.equal(["dev preview  0 s"]);
+      activity.end("dev preview");
+      expect(activity.lines(80, 24)).to.deep.equal(wide);
+    });
+
+    it("leaves what was going on when it ended, and tells who holds the lease until it is let go of", () => {
+      let text = "";
+      const out = { isTTY: true, columns: 80, rows: 24, write: (part: string) => (text += part) };
+      const renderer = new ProgressRenderer(out, { live: true, color: false, now: () => 0 });
+      const about = { type: "phase", at, environment: "dev" } as const;
+      renderer.note({ ...about, phase: "lease", state: "progress", message: "waiting for ann" });
+      renderer.note({ ...about, phase: "preview", state: "started" });
+      expect(text).to.contain("waiting for ann");
+      const before = text.length;
+      renderer.end();
+      expect(text.slice(before)).not.to.contain("ann");
+      expect(stripVTControlCharacters(text).trimEnd()).to.match(/dev +preview +0 s$/);
     });
   });
 

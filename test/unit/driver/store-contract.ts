@@ -15,6 +15,9 @@ export function storeContract(open: () => Promise<Store>): void {
     await store.put("releases/a", "other");
     expect((await store.get("records/b"))?.bytes).to.deep.equal(Buffer.from([0, 255, 10]));
     expect((await store.get("records/a"))?.bytes.toString()).to.equal("ä");
+    expect(await store.modified("nothing/here")).to.equal(undefined);
+    const age = Date.now() - (await store.modified("records/a"))!.getTime();
+    expect(age).to.be.within(-5000, 60_000);
     expect(await store.list("records/")).to.deep.equal(["records/a", "records/b"]);
     await store.remove("records/a");
     await store.remove("records/a");
