@@ -44,8 +44,9 @@ from .names import (
     text,
 )
 
-# Fold when so many batches wait: each is a file or more that every read opens.
-MAX_BATCHES = 50
+# Fold when so many batches wait: each is a file or more that every read opens. Half of what a read costs beside a plain
+# one goes into opening 50; folding every 20 costs a batch a tenth more (bench/history.py).
+MAX_BATCHES = 20
 # ... or when they hold this part of the rows there are, but no fewer than MIN_EVENTS: those are derived in no time.
 MAX_SHARE = 0.1
 MIN_EVENTS = 20_000
