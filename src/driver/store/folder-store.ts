@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { withLock } from "../../engine/lock.js";
@@ -26,10 +27,11 @@ export class FolderStore implements Store {
   async put(key: string, data: string | Buffer, when?: Condition): Promise<string> {
     const bytes = Buffer.from(data);
     await this.change(key, when, async (file) => {
-      // Whole or not at all, also when the machine stops: a reader never sees half an object.
-      const draft = path.join(path.dirname(file), `.draft-${randomBytes(6).toString("hex")}`);
+      // Whole or not at all, also when the machine stops: a reader never sees half an object. Under the lock nobody else on
+      // this machine writes, so a writer that was killed leaves one draft, which the next takes.
+      const draft = path.join(this.folder, `.draft-${hostname()}`);
       try {
-        const handle = await open(draft, "wx", 0o600);
+        const handle = await open(draft, "w", 0o600);
         try {
           await handle.writeFile(bytes);
           await handle.sync();
