@@ -84,6 +84,32 @@ describe("the driver's small parts", () => {
         "info",
       ]);
     });
+
+    it("names resource and policy of a policy pack's violation: a mandatory one is an error, others warn", () => {
+      const events: NewEvent[] = [];
+      const engine = new EngineEvents("preview", new Redactor({}), (event) => events.push(event));
+      for (const enforcementLevel of ["mandatory", "advisory"]) {
+        const policyEvent = {
+          ...{
+            resourceUrn: "urn:pulumi:dev::p::aws:s3/bucket:Bucket::logs",
+            policyName: "encrypted",
+            enforcementLevel,
+          },
+          ...{ message: "<{%reset%}>buckets are encrypted\n", color: "", policyPackName: "house" },
+        };
+        engine.accept({ sequence: 1, timestamp: 1, policyEvent: policyEvent as never });
+      }
+      expect(engine.errors).to.deep.equal([
+        {
+          urn: "urn:pulumi:dev::p::aws:s3/bucket:Bucket::logs",
+          message: "policy encrypted: buckets are encrypted",
+        },
+      ]);
+      expect(events.map((event) => event.type === "diagnostic" && event.severity)).to.deep.equal([
+        "error",
+        "warning",
+      ]);
+    });
   });
 
   describe("OperationRecord", () => {
