@@ -228,8 +228,9 @@ def holding_back(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def reads(bench: Bench, lake: Lake, plain: float, when: str, moments: dict[str, float], goal: str) -> None:
+def reads(bench: Bench, lake: Lake, when: str, moments: dict[str, float], goal: str) -> None:
     """Current rows and as-of reads, against a plain read of as many rows."""
+    plain = bench.read(f"SELECT {NAMES} FROM {log_of(lake, 'orders')} WHERE __part = 'base'")
     current = f"SELECT {NAMES} FROM spark_catalog.{lake.schema}.orders_current"
     say(f"current rows, {when}, against a plain read", bench.read(current), "s", plain, goal)
     spec = spec_of(lake.pipeline(), lake.pipeline().tables[0])
@@ -244,7 +245,6 @@ def batches(bench: Bench) -> None:
     seconds: list[float] = []
     theirs: list[float] = []
     written, theirs_written = bench.bytes(log_of(lake, "orders")), bench.bytes(paper.name)
-    plain = bench.read(f"SELECT {NAMES} FROM {log_of(lake, 'orders')} WHERE __part = 'base'")
     for number in range(1, 51):
         write_changes(bench, lake, "orders", number, 1000, bench.rows, number * 100)
         kept += keep(lake, "orders")
@@ -256,7 +256,7 @@ def batches(bench: Bench) -> None:
             seconds.append(bench.time(lambda: take(lake)))
         if number in (fold.MAX_BATCHES - 1, 2 * fold.MAX_BATCHES - 1):
             moments = {"before what is not folded": 50.0, "within it": number * 100.0}
-            reads(bench, lake, plain, f"{number} batches, {fold.MAX_BATCHES - 1} of them not folded", moments, "")
+            reads(bench, lake, f"{number} batches, {fold.MAX_BATCHES - 1} of them not folded", moments, "")
     a = statistics.median(theirs[1:])
     say("A, a batch of 1,000 events", a, "s")
     say("a batch of 1,000 events, folding included (mean of 50)", statistics.mean(seconds), "s", a, "<= 0.08")
@@ -275,14 +275,13 @@ def batches(bench: Bench) -> None:
 def unfolded(bench: Bench) -> None:
     """Reads with 20 and 49 batches of 1,000 events not folded, which the engine would have folded."""
     lake, _, kept = large(bench)
-    plain = bench.read(f"SELECT {NAMES} FROM {log_of(lake, 'orders')} WHERE __part = 'base'")
     for number in range(1, 50):
         write_changes(bench, lake, "orders", number, 1000, bench.rows, number * 100)
         kept += keep(lake, "orders")
         holding_back(lambda: take(lake))
         if number in (20, 49):
             moments = {"before what is not folded": 50.0, "within it": number * 100.0}
-            reads(bench, lake, plain, f"{number} batches not folded", moments, "<= 1.5")
+            reads(bench, lake, f"{number} batches not folded", moments, "<= 1.5")
     check(bench, lake, "orders", kept)
 
 
