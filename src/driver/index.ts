@@ -46,6 +46,7 @@ export {
   type ReapResult,
 } from "./platform.js";
 export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
+export type { Store, Stored } from "./store/store.js";
 export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";
 export type { LoadedStack, Overlay } from "./stack-settings.js";

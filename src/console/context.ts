@@ -1,0 +1,61 @@
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Platform } from "../driver/platform.js";
+import type { Actions } from "./actions.js";
+import type { Cached, Turns } from "./cached.js";
+import type { Drifts } from "./drift.js";
+import type { Feed, Followers } from "./follow.js";
+import type { Lakehouse } from "./lakehouse.js";
+import type { Operations } from "./operations.js";
+import type { Records } from "./records.js";
+import { Problem } from "./schemas.js";
+import type { Streams } from "./streams.js";
+
+/** What routes work with. */
+export interface Console {
+  readonly platform: Platform;
+  readonly version: string;
+  readonly promiseMs: number;
+  readonly records: Records;
+  readonly followers: Followers;
+  readonly feed: Feed;
+  readonly operations: Operations;
+  readonly drifts: Drifts;
+  readonly lakehouse: Lakehouse;
+  readonly actions: Actions;
+  readonly streams: Streams;
+  readonly cached: Cached;
+  /** The engine is asked about so many stacks at a time. */
+  readonly engineTurns: Turns;
+}
+
+/** The API's part of the server, with routes typed by their schemas. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What every route may answer besides. */
+export const PROBLEMS = {
+  400: Problem.describe("The request is not what it should be."),
+  401: Problem.describe("Nobody that is known."),
+  403: Problem.describe("Not allowed to whoever asks."),
+  404: Problem.describe("There is no such thing."),
+  409: Problem.describe("The state of things does not allow it."),
+  413: Problem.describe("The request is too long."),
+  415: Problem.describe("The body is no JSON."),
+  422: Problem.describe("What is given cannot be carried out."),
+  429: Problem.describe("Too many requests."),
+  500: Problem.describe("The server failed."),
+  502: Problem.describe("A service that was asked failed."),
+  503: Problem.describe("Too much is open."),
+};
+
+/** The schema of the answers of a route. */
+export function answers<Schemas extends Record<number, unknown>>(good: Schemas): typeof PROBLEMS & Schemas {
+  return { ...PROBLEMS, ...good };
+}
