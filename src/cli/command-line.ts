@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../engine/paths.js";
 import { addCompletion } from "./completion.js";
+import { addConsole } from "./console.js";
 import { addDestroy } from "./destroy.js";
 import { errorAsJson, exitCodeOf, renderError } from "./failure.js";
 import { addInit } from "./init.js";
@@ -48,6 +49,7 @@ export function commandLine(interrupt: Interrupt): Command {
   addDiff(program, interrupt);
   addDrift(program, interrupt);
   addSandbox(program, interrupt);
+  addConsole(program, interrupt);
   addInit(program);
   addSchema(program);
   addCompletion(program);

@@ -39,6 +39,22 @@ export async function withSession<T>(
   interrupt: Interrupt,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
+  return withPlatform(options, interrupt, ({ platform, project, tell, signal }, renderer) => {
+    const pipeline = pickPipeline(project, options.pipeline);
+    const parts = { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal };
+    return body(makeSession(options, parts, renderer));
+  });
+}
+
+/** The same for what works on all pipelines. */
+export async function withPlatform<T>(
+  options: CommonOptions,
+  interrupt: Interrupt,
+  body: (
+    opened: Pick<Session, "platform" | "tell" | "signal"> & { readonly project: Project },
+    renderer: ProgressRenderer,
+  ) => Promise<T>,
+): Promise<T> {
   const renderer = new ProgressRenderer(process.stderr, {
     color: options.color,
     verbose: options.verbose,
@@ -48,17 +64,10 @@ export async function withSession<T>(
     if (!options.json) renderer.line(line);
   };
   const project = await loadProject(options.project);
-  const pipeline = pickPipeline(project, options.pipeline);
   const run = async (link: SandboxLink | undefined, signal: AbortSignal): Promise<T> => {
     const platform = await openPlatform(project, options, link, tell);
     try {
-      return await body(
-        makeSession(
-          options,
-          { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal },
-          renderer,
-        ),
-      );
+      return await body({ platform, project, tell, signal }, renderer);
     } finally {
       await platform.close();
     }

@@ -58,7 +58,8 @@ function keyOf(operation: string, environment: string): string {
 }
 
 export function changeOf({ urn, type, name, op, replaceKeys, changedKeys, ...change }: PlannedChange): Change {
-  const differing = differingSettings(change.old ?? {}, change.new ?? {});
+  // A side that is not there is one field without a name.
+  const differing = differingSettings(change.old ?? {}, change.new ?? {}).filter(({ field }) => field !== "");
   const named = new Set([...changedKeys, ...replaceKeys]);
   // The engine says which properties differ; values that it does not know yet, or keeps secret, look the same.
   const missing = [...named].filter((key) => !differing.some(({ field }) => isBelow(field, key)));

@@ -40,7 +40,11 @@ export class Streams {
     const controller = new AbortController();
     this.open.add(controller);
     const { socket } = request.raw;
-    const stuck = (): void => void socket.destroy();
+    // Nothing has moved for a while: with something still to be sent, the reader takes nothing.
+    const stuck = (): void => {
+      if (socket.writableLength > 0) socket.destroy();
+      else socket.setTimeout(this.stuckMs);
+    };
     const body = Readable.from(frames(controller.signal), { objectMode: false, highWaterMark: 16_384 });
     const over = (): void => {
       controller.abort();
@@ -51,9 +55,8 @@ export class Streams {
     };
     reply.raw.once("close", over);
     body.once("close", () => this.open.delete(controller));
-    // A sign of life goes out every few seconds: a socket on which nothing moves has a reader that takes nothing.
     socket.setTimeout(this.stuckMs);
-    socket.once("timeout", stuck);
+    socket.on("timeout", stuck);
     return reply
       .header("content-type", "text/event-stream; charset=utf-8")
       .header("cache-control", "no-store")

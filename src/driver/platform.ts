@@ -282,7 +282,7 @@ export class Platform {
     const release = given ?? (await this.release({ program: program.name, pipeline: owner.name }));
     const base = await model.settings(release);
     await this.refuseTaken(name, base);
-    const record = await this.ephemeralStore.add(base, { name, ttl });
+    const record = await this.ephemeralStore.add(base, { name, ttl }, options.startedBy);
     const environment = this.ephemeralEnvironment(record);
     const { created, expires } = record;
     return { environment, promotion: this.start(release, [environment], step), created, expires };

@@ -66,6 +66,7 @@ function Card({ ephemeral, mayChange }: { ephemeral: Ephemeral; mayChange: boole
       </p>
       {mayChange && (
         <div class="actions">
+          <span class="small quiet">Live on for</span>
           {["1h", "8h", "1d"].map((ttl) => (
             <button key={ttl} type="button" class="button" disabled={extend.isPending} onClick={() => extend.mutate({ ttl })}>
               {ttl} <span class="hidden">from now for {name}</span>

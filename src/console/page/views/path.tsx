@@ -176,7 +176,7 @@ function WaitingList() {
                       <span class="id">{short(each.release)}</span>
                       <br />
                       <span class="quiet small">
-                        {changesText(each.changes)}; started by {each.startedBy}, waits since <Time at={each.since} />
+                        {changesText(each.changes)}; started by {each.startedBy}, asked <Time at={each.since} />
                       </span>
                     </span>
                     <State

@@ -209,6 +209,7 @@ function Row({ at, table, promiseSeconds, now }: { at: string; table: TableState
 function Lag({ seconds, promise }: { seconds: number; promise: number }) {
   return (
     <span class="lag">
+      {duration(seconds * 1000)}
       <meter
         min={0}
         max={promise}
@@ -217,7 +218,6 @@ function Lag({ seconds, promise }: { seconds: number; promise: number }) {
         value={Math.min(seconds, promise)}
         aria-label={`behind, of ${duration(promise * 1000)} promised`}
       />
-      {duration(seconds * 1000)}
     </span>
   );
 }

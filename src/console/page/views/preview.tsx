@@ -70,7 +70,7 @@ function Changes({ preview }: { preview: Preview }) {
           <Section key={op} title={title} aside={number(own.length)}>
             <ul class="diff">
               {own.map((change) => (
-                <Resource key={change.urn} change={change} sign={sign} open={resources.length <= 12 && op !== "create"} />
+                <Resource key={change.urn} change={change} sign={sign} open={resources.length <= 6 || (resources.length <= 12 && op !== "create")} />
               ))}
             </ul>
           </Section>
