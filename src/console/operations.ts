@@ -56,6 +56,9 @@ export class Operations {
   readonly previews: Previews;
   private readonly running = new Map<string, Running>();
   private readonly timer: NodeJS.Timeout;
+  private resuming: NodeJS.Timeout | undefined;
+  /** How often it was tried to go on with an operation. */
+  private readonly tries = new Map<string, number>();
   private closed = false;
 
   constructor(
@@ -78,6 +81,7 @@ export class Operations {
   close(): void {
     this.closed = true;
     clearInterval(this.timer);
+    clearTimeout(this.resuming);
   }
 
   /** @returns the id of the promotion, once it is recorded. */
@@ -171,17 +175,31 @@ export class Operations {
     await this.goOn(id, (await this.order(id)) ?? { ...NO_ORDER, by: (await this.records.tell(id)).startedBy });
   }
 
-  /** Goes on with all that a console had started and that was interrupted. */
-  async resumeAll(): Promise<void> {
-    for (const { id, kind, outcome } of await this.records.unfinished()) {
-      if (kind !== "promotion" || outcome !== "interrupted" || this.closed) continue;
-      const order = await this.order(id);
-      if (order === undefined) continue;
-      await this.goOn(id, order).catch((error: unknown) => {
-        // Another server was quicker, most of the time.
-        this.options.log.warn({ err: error, id }, "a promotion could not be gone on with");
+  /**
+   * Goes on with all that a console had started and that was interrupted: now, and from time to time, as it may have been another
+   * server that was.
+   */
+  resumeAll(): void {
+    const look = async (): Promise<void> => {
+      for (const { id, kind, outcome } of await this.records.unfinished()) {
+        if (kind !== "promotion" || outcome !== "interrupted" || this.closed || this.running.has(id)) continue;
+        const tries = this.tries.get(id) ?? 0;
+        const order = tries < TRIES ? await this.order(id) : undefined;
+        if (order === undefined) continue;
+        this.tries.set(id, tries + 1);
+        await this.goOn(id, order).catch((error: unknown) => {
+          // Another server was quicker, most of the time.
+          this.options.log.warn({ err: error, id }, "a promotion could not be gone on with");
+        });
+      }
+    };
+    const again = async (): Promise<void> => {
+      await look().catch((error: unknown) => {
+        this.options.log.warn({ err: error }, "interrupted promotions could not be looked for");
       });
-    }
+      if (!this.closed) this.resuming = setTimeout(() => void again(), this.options.pollMs * 10).unref();
+    };
+    void again();
   }
 
   /** What waits for an approval, and whether this person may give it. */
@@ -441,6 +459,8 @@ export class Operations {
 }
 
 
+/** What could not be gone on with so often is left to somebody who looks. */
+const TRIES = 5;
 const NO_ORDER: Order = { by: "", at: "", ask: "protected", overrides: [], checks: true, whenHeld: "refuse" };
 
 function makeRunning(): Running {

@@ -42,7 +42,7 @@ export interface ConsoleOptions {
   readonly gates?: () => readonly Gate[];
   /** The promise of freshness, in milliseconds from a commit in the source. Default: 15 minutes, as the check `fresh` has it. */
   readonly promiseMs?: number;
-  /** Whether promotions that a console had started and that were interrupted are gone on with at the start. Default: true. */
+  /** Whether promotions that a console had started and that were interrupted are gone on with by themselves. Default: true. */
   readonly resume?: boolean;
   /** Milliseconds between two looks at the store, for what other processes write there. Default: 2,000. */
   readonly pollMs?: number;
@@ -113,11 +113,8 @@ export const headwaterConsole: FastifyPluginAsync<ConsoleOptions> = async (app, 
   await app.register(addPage);
 
   app.addHook("onReady", async () => {
-    if (options.resume === false) return;
     // Not waited for: it takes the engine, and people want to look meanwhile.
-    void context.operations.resumeAll().catch((error: unknown) => {
-      app.log.error({ err: error }, "interrupted promotions could not be looked for");
-    });
+    if (options.resume !== false) context.operations.resumeAll();
   });
   app.addHook("preClose", async () => {
     context.operations.close();

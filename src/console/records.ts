@@ -128,12 +128,14 @@ function step({ head, lines, outcome }: PastOperation, environment: string, inde
   const own = linesOf(lines, environment);
   const phases = own.filter((line): line is ProgressLine => line.kind === "phase");
   const last = phases.at(-1);
+  const resumedAt = lines.findLastIndex((line) => line.kind === "resumed");
   const later = head.through.slice(index + 1).some((name) => linesOf(lines, name).length > 0);
   const up = phases.findLast(({ name, state }) => name === "up" && state === "succeeded");
   const changes = up?.changes ?? phases.findLast((line) => line.changes !== undefined)?.changes;
   return {
     environment,
-    state: stateOf(own, last, later, outcome),
+    // What a process that was killed had begun does not go on by itself once another has taken over.
+    state: stateOf(own, last !== undefined && lines.indexOf(last) > resumedAt ? last : undefined, later, outcome),
     ...(last === undefined ? {} : { phase: last.name }),
     ...(changes === undefined ? {} : { changes }),
     ...(up === undefined ? {} : { deployedAt: up.at }),
@@ -189,8 +191,8 @@ export function detailOf(past: PastOperation): Pick<OperationDetail, "parts" | "
       return [
         {
           ...(environment === undefined ? {} : { environment }),
-          phases: latest(own, "phase"),
-          checks: latest(own, "check"),
+          phases: latest(lines, "phase", environment),
+          checks: latest(lines, "check", environment),
           verdicts: verdictsOf(own),
           ...(settings?.kind === "settings" ? { settingsDigest: settings.digest } : {}),
           approvals: own.flatMap((line) =>
@@ -214,11 +216,12 @@ export function verdictsOf(lines: readonly RecordLine[]): OperationDetail["parts
   return [...found.values()];
 }
 
-/** Each phase or check once, as it stands; one that was begun again after its end is another. */
-function latest(lines: readonly RecordLine[], kind: "phase" | "check"): Phase[] {
-  const found: Phase[] = [];
+/** Each phase or check once, as it stands; what a process was killed in the middle of is left out once another goes on. */
+function latest(lines: readonly RecordLine[], kind: "phase" | "check", environment: string | undefined): Phase[] {
+  let found: Phase[] = [];
   for (const line of lines) {
-    if (line.kind !== kind) continue;
+    if (line.kind === "resumed") found = found.filter(({ state }) => state !== "started");
+    if (line.kind !== kind || line.environment !== environment) continue;
     const { name, state, at, elapsedMs, changes, message, error } = line as ProgressLine;
     const phase: Phase = {
       name,
@@ -231,8 +234,6 @@ function latest(lines: readonly RecordLine[], kind: "phase" | "check"): Phase[] 
     };
     const open = found.findLastIndex((each) => each.name === name && each.state === "started");
     if (state !== "started" && open >= 0) found[open] = phase;
-    else if (state === "started" && open >= 0)
-      found[open] = phase; // the process was killed in the middle of it
     else found.push(phase);
   }
   return found;

@@ -53,7 +53,7 @@ describeInBrowser("the console's page, in a real browser", function () {
     }
     await page.getByRole("link", { name: "Promotion", exact: true }).click();
     await page.getByRole("article", { name: "prod" }).getByText("passed").waitFor();
-    await page.getByRole("link", { name: "History" }).click();
+    await page.getByRole("link", { name: "History", exact: true }).click();
     await page.getByText("decided about a preview").waitFor();
     for (const { errors, elsewhere } of [ann, bob]) expect({ errors, elsewhere }).to.deep.equal({ errors: [], elsewhere: [] });
   });
@@ -63,7 +63,7 @@ describeInBrowser("the console's page, in a real browser", function () {
     try {
       const through = { ...server, url: proxy.url, tokenOf: (name: string) => server.tokenOf(name) } as unknown as Server;
       const { page } = await openPage(browser, through, "vic");
-      await page.getByText("Live").waitFor();
+      await page.getByText("Live", { exact: true }).waitFor();
       const { body } = await server.ask("ann", "POST", "/promotions", { through: ["dev"], ask: "always" });
       const id = body.id as string;
       await page.goto(`${proxy.url}/operations/${id}`);
@@ -74,7 +74,7 @@ describeInBrowser("the console's page, in a real browser", function () {
       await server.ask("bob", "POST", `/operations/${id}/approvals/dev`, { approved: true, plan });
       await server.followed("vic", id);
       proxy.restore();
-      await page.getByText("Live").waitFor({ timeout: 30_000 });
+      await page.getByText("Live", { exact: true }).waitFor({ timeout: 30_000 });
       await page.locator(".step.passed").waitFor({ timeout: 30_000 });
     } finally {
       await proxy.close();
@@ -132,9 +132,9 @@ describeInBrowser("the console's page, in a real browser", function () {
       for (const view of views) {
         await page.goto(`${server.url}${view}`);
         await page.getByRole("heading", { level: 1 }).waitFor();
-        await page.getByText("Live").waitFor();
+        await page.getByText("Live", { exact: true }).waitFor();
         // All that is asked for has come: answers, or that there is nothing of the kind.
-        await page.waitForFunction('!document.body.innerText.includes("Asking for")');
+        await server.until("all has come", () => page.evaluate<boolean>('!document.body.innerText.includes("Asking for")'));
         const sideways = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth");
         expect(sideways, `${view} at ${width} pixels`).to.be.at.most(0);
         // The page's own policy lets no script in: axe comes by the debugger, not by the page.

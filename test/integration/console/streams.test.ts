@@ -164,7 +164,8 @@ describe("a console that is killed in the middle of a promotion", function () {
     const own = await second.ask("ann", "POST", `/operations/${id}/approvals/prod`, { approved: true, plan: again.plan });
     expect(own.status, "who started it is known after the restart").to.equal(403);
     // Decided, and killed again before anything is done of it.
-    await second.ask("bob", "POST", `/operations/${id}/approvals/prod`, { approved: true, plan: again.plan });
+    const decided = await second.ask("bob", "POST", `/operations/${id}/approvals/prod`, { approved: true, plan: again.plan });
+    expect(decided.status, JSON.stringify(decided.body)).to.equal(200);
     second.child.kill("SIGKILL");
     await once(second.child, "exit");
 

@@ -6,6 +6,7 @@ import { detailOf, Records } from "../../../src/console/records.js";
 import { changeOf } from "../../../src/console/previews.js";
 import type { Platform } from "../../../src/driver/platform.js";
 import { readRecord } from "../../../src/driver/record.js";
+import { self } from "../../../src/engine/processes.js";
 import { FolderStore } from "../../../src/driver/store/folder-store.js";
 
 type Line = Readonly<Record<string, unknown>>;
@@ -65,6 +66,14 @@ describe("the console's view of records", () => {
     await write("20260101-2-a", ["dev"], [phase("dev", "approve", "started")]);
     expect(await records.tell("20260101-2-a")).to.include({ outcome: "interrupted" });
     expect((await records.unfinished()).map(({ id }) => id)).to.deep.equal(["20260101-2-a"]);
+  });
+
+  it("does not take for waiting what a killed process had asked, until its successor asks", async () => {
+    const resumed = { at: at(2), kind: "resumed", by: `bob@${os.hostname()}`, process: self() };
+    await write("20260101-3-a", ["dev"], [phase("dev", "approve", "started"), resumed]);
+    expect((await records.tell("20260101-3-a")).steps[0]).to.include({ state: "running" });
+    await write("20260101-4-a", ["dev"], [phase("dev", "approve", "started"), resumed, phase("dev", "approve", "started")]);
+    expect((await records.tell("20260101-4-a")).steps[0]).to.include({ state: "waiting" });
   });
 
   it("knows what is deployed where: the newest, of a way back the earlier release, nothing after a destroy", async () => {

@@ -109,7 +109,7 @@ function Chart({ history: { began, bucketSeconds = 1 } }: { history: TableHistor
           x: { range: (_, min, max) => [min - bucketSeconds / 2, max + bucketSeconds * 1.5] },
           y: { range: (_, __, max) => [0, Math.max(1, max)] },
         },
-        axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")) }],
+        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000)), space: 80 }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")) }],
         series: [
           {},
           { ...(bars === undefined ? {} : { paths: bars }), fill: color("--chart-2"), stroke: "transparent", points: { show: false } },
@@ -160,6 +160,15 @@ function Chart({ history: { began, bucketSeconds = 1 } }: { history: TableHistor
       </figcaption>
     </figure>
   );
+}
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** The day where it begins, else the time. */
+function clock(ms: number): string {
+  const date = new Date(ms);
+  return date.getHours() + date.getMinutes() + date.getSeconds() === 0 ? DAY.format(date) : CLOCK.format(date);
 }
 
 /** A row's life as a timeline: what each version changed. */
@@ -222,7 +231,7 @@ function Timeline({ rows: { columns, rows }, startColumn, endColumn }: { rows: R
                       <del>{cell(before[column])}</del>
                     </dd>
                   )}
-                  <dd class="new">
+                  <dd class={before === undefined ? "" : "new"}>
                     {before !== undefined && <span class="hidden">after: </span>}
                     <ins>{cell(row[column])}</ins>
                   </dd>
@@ -249,9 +258,9 @@ function cell(value: string | null | undefined): string {
 /** What the table holds now against what it held at a moment. */
 function Compare({ at, history }: { at: string; history: TableHistory }) {
   const [moment, setMoment] = useState("");
-  const now = useGet<Rows>(`${at}/rows?limit=50`);
+  const now = useGet<Rows>(`${at}/rows?limit=20`);
   const asOf = moment === "" ? undefined : new Date(moment).toISOString();
-  const then = useGet<Rows>(`${at}/rows?limit=50&asOf=${encodeURIComponent(asOf ?? "")}`, { enabled: asOf !== undefined });
+  const then = useGet<Rows>(`${at}/rows?limit=20&asOf=${encodeURIComponent(asOf ?? "")}`, { enabled: asOf !== undefined });
   return (
     <Section
       title="Now and as of a moment"
