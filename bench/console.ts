@@ -43,7 +43,9 @@ async function weight(): Promise<void> {
   const document = await readFile(path.join(built, "index.html"), "utf8");
   const assets = path.join(built, "assets");
   const files = (await readdir(assets)).filter((name) => name.endsWith(".br"));
-  const sizes = await Promise.all(files.map(async (name) => [name, (await stat(path.join(assets, name))).size] as const));
+  const sizes = await Promise.all(
+    files.map(async (name) => [name, (await stat(path.join(assets, name))).size] as const),
+  );
   const first = sizes.filter(([name]) => document.includes(name.replace(/\.br$/, "")));
   const kilobytes = (all: readonly (readonly [string, number])[]): string =>
     (all.reduce((sum, [, size]) => sum + size, 0) / 1000).toFixed(1);
@@ -56,7 +58,9 @@ async function firstView(browser: Browser, server: Server): Promise<void> {
   for (let run = 0; run < 7; run += 1) {
     // A context of its own each time: nothing is in a cache.
     const { page } = await openPage(browser, server, "vic");
-    const shown = await page.evaluate<number>("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()");
+    const shown = await page.evaluate<number>(
+      "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()",
+    );
     times.push(shown);
     await page.context().close();
   }
@@ -66,10 +70,15 @@ async function firstView(browser: Browser, server: Server): Promise<void> {
 /** Milliseconds from the moment an event has in its record, or in passing, to its arrival at each of the streams. */
 async function latency(server: Server): Promise<void> {
   const script = fileURLToPath(import.meta.url);
-  const { body } = await server.ask("ann", "POST", "/promotions", { through: ["dev", "staging"], ask: "always" });
+  const { body } = await server.ask("ann", "POST", "/promotions", {
+    through: ["dev", "staging"],
+    ask: "always",
+  });
   const id = body.id as string;
   // The readers are another process: they must not take the server's time.
-  const child = fork(script, ["readers", server.url, server.tokenOf("vic"), id], { execArgv: process.execArgv });
+  const child = fork(script, ["readers", server.url, server.tokenOf("vic"), id], {
+    execArgv: process.execArgv,
+  });
   await once(child, "message");
   for (const environment of ["dev", "staging"]) {
     const { plan } = await server.waiting("bob", id, environment);
@@ -99,7 +108,8 @@ async function readers(): Promise<void> {
         }, 1000);
         ready += 1;
       }
-      if (measuring && typeof data["at"] === "string") lags.push(Math.max(0, Date.now() - Date.parse(data["at"])));
+      if (measuring && typeof data["at"] === "string")
+        lags.push(Math.max(0, Date.now() - Date.parse(data["at"])));
     }
   };
   await Promise.all(Array.from({ length: STREAMS }, read));
@@ -110,21 +120,52 @@ async function readers(): Promise<void> {
 async function lists(browser: Browser, server: Server): Promise<void> {
   const started = performance.now();
   const { body } = await server.ask("vic", "GET", "/environments");
-  report(`GET /environments, ${(body as unknown[]).length} of them`, `${(performance.now() - started).toFixed(0)} ms`);
+  report(
+    `GET /environments, ${(body as unknown[]).length} of them`,
+    `${(performance.now() - started).toFixed(0)} ms`,
+  );
   const { page } = await openPage(browser, server, "vic");
   await page.goto(`${server.url}/environments`);
   await scrolled(page, "environments");
   // The list is what is measured here, and not the services that would be asked for 1,000 tables.
   const table = (index: number) => ({
-    ...{ name: `table_${index}`, source: `shop.table_${index}`, keys: ["id"], scdType: 2, waitingFiles: index % 7 },
-    ...{ events: index * 31, late: 0, quarantined: 0, unfolded: index % 11, lagSeconds: index % 900, state: "fresh" },
-    replication: { state: "Table completed", loadedRows: index * 17, inserts: index, updates: index, deletes: 0 },
+    ...{
+      name: `table_${index}`,
+      source: `shop.table_${index}`,
+      keys: ["id"],
+      scdType: 2,
+      waitingFiles: index % 7,
+    },
+    ...{
+      events: index * 31,
+      late: 0,
+      quarantined: 0,
+      unfolded: index % 11,
+      lagSeconds: index % 900,
+      state: "fresh",
+    },
+    replication: {
+      state: "Table completed",
+      loadedRows: index * 17,
+      inserts: index,
+      updates: index,
+      deletes: 0,
+    },
   });
   await page.route("**/environments/shop/dev/pipeline", (route) =>
     route.fulfill({
       json: {
-        ...{ at: new Date().toISOString(), pipeline: "shop", environment: "dev", engine: "postgresql", promiseSeconds: 900 },
-        ...{ landing: { url: "s3://landing/incoming/", waitingFiles: 0 }, job: { id: 1, trigger: "active", active: 0 } },
+        ...{
+          at: new Date().toISOString(),
+          pipeline: "shop",
+          environment: "dev",
+          engine: "postgresql",
+          promiseSeconds: 900,
+        },
+        ...{
+          landing: { url: "s3://landing/incoming/", waitingFiles: 0 },
+          job: { id: 1, trigger: "active", active: 0 },
+        },
         ...{ lakehouse: "shop_dev.shop", exports: false, problems: [] },
         tables: Array.from({ length: LONG_LIST }, (_, index) => table(index)),
       },
@@ -136,7 +177,10 @@ async function lists(browser: Browser, server: Server): Promise<void> {
 
 /** Scrolls through all of a list, a window's height every frame, and reports the frames. */
 async function scrolled(page: Page, what: string): Promise<void> {
-  await page.locator("table.long tbody tr").nth(LONG_LIST - 4).waitFor({ state: "attached" });
+  await page
+    .locator("table.long tbody tr")
+    .nth(LONG_LIST - 4)
+    .waitFor({ state: "attached" });
   const frames = await page.evaluate<number[]>(`new Promise((resolve) => {
     const gaps = [];
     let last = performance.now();

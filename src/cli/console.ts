@@ -38,15 +38,25 @@ export function addConsole(program: Command, interrupt: Interrupt): void {
 }
 
 async function open(flags: ConsoleFlags, interrupt: Interrupt): Promise<void> {
-  const [{ withPlatform }, { serveAlone }] = await Promise.all([import("./session.js"), import("../console/alone.js")]);
+  const [{ withPlatform }, { serveAlone }] = await Promise.all([
+    import("./session.js"),
+    import("../console/alone.js"),
+  ]);
   const { host, port: wanted, json, promise } = flags;
   const people = flags.person ?? [{ name: whoami(), roles: ROLES }];
   // Programs run in processes of their own: none of them can harm the server.
   await withPlatform({ ...flags, isolate: true }, interrupt, async ({ platform, tell, signal }) => {
-    const { addresses, close } = await serveAlone({ platform, people, host, port: wanted, promiseMs: promise * 60_000 });
+    const { addresses, close } = await serveAlone({
+      platform,
+      people,
+      host,
+      port: wanted,
+      promiseMs: promise * 60_000,
+    });
     for (const { person: who, url } of addresses) {
       if (json) printJson({ type: "console", person: who.name, roles: who.roles, url });
-      else process.stdout.write(`${people.length > 1 ? `${who.name} (${who.roles.join(", ")}): ` : ""}${url}\n`);
+      else
+        process.stdout.write(`${people.length > 1 ? `${who.name} (${who.roles.join(", ")}): ` : ""}${url}\n`);
     }
     if (people.filter(({ roles }) => roles.includes("approver")).length < 2) {
       tell(
@@ -69,7 +79,9 @@ async function letGo(platform: Platform, interrupt: Interrupt, tell: (line: stri
     return outcome === "running" && (resumed?.kind === "resumed" ? resumed : head).process.pid === pid;
   });
   if (own.length === 0) return;
-  tell(`${own.length} under way: the next console goes on with ${own.length === 1 ? "it" : "them"}, or \`headwater resume\` does.`);
+  tell(
+    `${own.length} under way: the next console goes on with ${own.length === 1 ? "it" : "them"}, or \`headwater resume\` does.`,
+  );
   // Their engines and leases keep this process alive for as long as they take.
   process.exit(128 + constants.signals[interrupt.by ?? "SIGTERM"]);
 }

@@ -27,7 +27,9 @@ export class Actions {
       .filter((id) => before === undefined || id < before)
       .reverse()
       .slice(0, limit);
-    const all = await Promise.all(ids.map(async (id) => [id, await getJson<Action>(this.store, `${FOLDER}${id}.json`)] as const));
+    const all = await Promise.all(
+      ids.map(async (id) => [id, await getJson<Action>(this.store, `${FOLDER}${id}.json`)] as const),
+    );
     return all.flatMap(([id, found]) => (found === undefined ? [] : [{ ...found.value, id }]));
   }
 }

@@ -16,7 +16,7 @@ export interface AloneOptions extends Omit<ConsoleOptions, "authenticate"> {
 export interface Alone {
   /** An address for each person, with their token in the fragment: it is sent to no server and stands in no log. */
   readonly addresses: readonly { readonly person: Person; readonly url: string }[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
@@ -25,7 +25,12 @@ const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
  * Serves a console by itself, on loopback, to whoever has a token.
  * @throws HeadwaterError `console/off-loopback`, `console/port-taken`.
  */
-export async function serveAlone({ people, host = "127.0.0.1", port = 0, ...options }: AloneOptions): Promise<Alone> {
+export async function serveAlone({
+  people,
+  host = "127.0.0.1",
+  port = 0,
+  ...options
+}: AloneOptions): Promise<Alone> {
   if (!LOOPBACK.includes(host)) {
     throw new HeadwaterError("console/off-loopback", "alone, the console listens on loopback only", {
       field: "host",
@@ -57,7 +62,8 @@ export async function serveAlone({ people, host = "127.0.0.1", port = 0, ...opti
     );
   });
   const [bound] = app.addresses();
-  if (bound === undefined || typeof bound === "string") throw new Error("a server that listens has no address");
+  if (bound === undefined || typeof bound === "string")
+    throw new Error("a server that listens has no address");
   const at = `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`;
   return {
     addresses: tokens.map(({ person, token }) => ({ person, url: `${at}/#token=${token}` })),

@@ -39,20 +39,24 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
+function problem(description: string) {
+  return { description, content: { "application/problem+json": { schema: Problem } } };
+}
+
 /** What every route may answer besides. */
 export const PROBLEMS = {
-  400: Problem.describe("The request is not what it should be."),
-  401: Problem.describe("Nobody that is known."),
-  403: Problem.describe("Not allowed to whoever asks."),
-  404: Problem.describe("There is no such thing."),
-  409: Problem.describe("The state of things does not allow it."),
-  413: Problem.describe("The request is too long."),
-  415: Problem.describe("The body is no JSON."),
-  422: Problem.describe("What is given cannot be carried out."),
-  429: Problem.describe("Too many requests."),
-  500: Problem.describe("The server failed."),
-  502: Problem.describe("A service that was asked failed."),
-  503: Problem.describe("Too much is open."),
+  400: problem("The request is not what it should be."),
+  401: problem("Nobody that is known."),
+  403: problem("Not allowed to whoever asks."),
+  404: problem("There is no such thing."),
+  409: problem("The state of things does not allow it."),
+  413: problem("The request is too long."),
+  415: problem("The body is no JSON."),
+  422: problem("What is given cannot be carried out."),
+  429: problem("Too many requests."),
+  500: problem("The server failed."),
+  502: problem("A service that was asked failed."),
+  503: problem("Too much is open."),
 };
 
 /** The schema of the answers of a route. */

@@ -7,7 +7,10 @@ import type { Drift } from "./schemas.js";
 
 /** Looks for differences between cloud and state; the last result of each stack is kept in the store. */
 export class Drifts {
-  private readonly looking = new Map<string, { readonly abort: AbortController; readonly by: string; readonly at: string }>();
+  private readonly looking = new Map<
+    string,
+    { readonly abort: AbortController; readonly by: string; readonly at: string }
+  >();
 
   constructor(private readonly platform: Platform) {}
 
@@ -53,7 +56,9 @@ export class Drifts {
   cancel(stack: string): void {
     const now = this.looking.get(stack);
     if (now === undefined)
-      throw new HeadwaterError("console/not-running", "nobody looks for drift there", { where: `stack ${stack}` });
+      throw new HeadwaterError("console/not-running", "nobody looks for drift there", {
+        where: `stack ${stack}`,
+      });
     now.abort.abort();
   }
 }

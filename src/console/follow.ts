@@ -64,7 +64,7 @@ class Follower {
   private waiting = new Set<() => void>();
   private looking: Promise<void> | undefined;
   private again = false;
-  private failure: unknown;
+  private failure: Error | undefined;
   private readonly timer: NodeJS.Timeout;
 
   constructor(
@@ -86,7 +86,7 @@ class Follower {
     }
     this.looking = this.read()
       .catch((error: unknown) => {
-        this.failure = error;
+        this.failure = error as Error;
       })
       .finally(() => {
         this.looking = undefined;
@@ -162,7 +162,9 @@ class Follower {
       // Settings are shown where they are asked for: they are long, and nobody follows them.
       const { config: __, ...told } = line as { kind: string; config?: unknown };
       const kind = index === 0 ? "head" : told.kind;
-      this.frames.push(`id: ${index}\nevent: ${kind}\ndata: ${JSON.stringify(this.platform.shown(told))}\n\n`);
+      this.frames.push(
+        `id: ${index}\nevent: ${kind}\ndata: ${JSON.stringify(this.platform.shown(told))}\n\n`,
+      );
     }
     this.outcome = outcome;
     this.ended = outcome !== "running" && outcome !== "interrupted";

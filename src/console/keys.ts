@@ -48,7 +48,8 @@ async function reserve(store: Store, at: string, mine: Kept): Promise<string | {
   for (let tries = 0; ; tries += 1) {
     const found = await getJson<Kept>(store, at);
     const age = found === undefined ? 0 : Date.now() - Date.parse(found.value.at);
-    const over = found !== undefined && (age > KEPT_MS || (found.value.id === undefined && age > STARTING_MS));
+    const over =
+      found !== undefined && (age > KEPT_MS || (found.value.id === undefined && age > STARTING_MS));
     if (found !== undefined && !over) {
       const { request, id } = found.value;
       if (request !== mine.request) {
@@ -68,7 +69,11 @@ async function reserve(store: Store, at: string, mine: Kept): Promise<string | {
       continue;
     }
     try {
-      return await store.put(at, JSON.stringify(mine), found === undefined ? "absent" : { version: found.version });
+      return await store.put(
+        at,
+        JSON.stringify(mine),
+        found === undefined ? "absent" : { version: found.version },
+      );
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw error; // somebody was quicker: see what they start
     }

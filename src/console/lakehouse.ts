@@ -1,5 +1,6 @@
 import { lakehouseOutputs, type LakehouseOutputs } from "../driver/checks/outputs.js";
 import type { EnvironmentClients } from "../driver/clients.js";
+import type { Environment, EnvironmentStatus } from "../driver/environment.js";
 import type { Platform } from "../driver/platform.js";
 import { HeadwaterError } from "../model/errors.js";
 import type { Pipeline, PipelineTable } from "../model/pipeline.js";
@@ -20,6 +21,7 @@ const STATEMENT_MS = 120_000;
 /** Milliseconds that an answer is good for: however many people look, an environment is asked so often. */
 const LIVE_MS = 5_000;
 const SLOW_MS = 20_000;
+const STATUS_MS = 10_000;
 /** Runs looked back to for what each table's last ones brought. */
 const RUNS = 200;
 
@@ -40,6 +42,7 @@ export class Lakehouse {
     private readonly platform: Platform,
     private readonly cached: Cached,
     private readonly promiseMs: number,
+    private readonly engineTurns: Turns,
   ) {}
 
   /** From source to history table. What one service does not tell is named in `problems`; the others are told all the same. */
@@ -77,7 +80,12 @@ export class Lakehouse {
         promiseSeconds: this.promiseMs / 1000,
         ...(replication === undefined
           ? {}
-          : { replication: { status: replication.status, failures: this.platform.shown([...replication.failureMessages]) } }),
+          : {
+              replication: {
+                status: replication.status,
+                failures: this.platform.shown([...replication.failureMessages]),
+              },
+            }),
         landing: {
           url: outputs.incomingUrl,
           waitingFiles: files.length,
@@ -87,7 +95,9 @@ export class Lakehouse {
           id: jobId,
           trigger: job.exists ? job.trigger : "missing",
           active: runs.filter((run) => !hasEnded(run)).length,
-          ...(last === undefined ? {} : { last: { run: last.runId, state: stateOf(last), at: isoTime(last.startTime) } }),
+          ...(last === undefined
+            ? {}
+            : { last: { run: last.runId, state: stateOf(last), at: isoTime(last.startTime) } }),
         },
         lakehouse: `${outputs.catalog}.${outputs.schema}`,
         exports: place.exports,
@@ -163,7 +173,22 @@ export class Lakehouse {
       );
       return new Map(
         rows.map((row) => {
-          const [table, events, late, quarantined, unfolded, run, at, outcome, error, way, newest, lag, failedAt, failed] = row;
+          const [
+            table,
+            events,
+            late,
+            quarantined,
+            unfolded,
+            run,
+            at,
+            outcome,
+            error,
+            way,
+            newest,
+            lag,
+            failedAt,
+            failed,
+          ] = row;
           const told: TableRow = {
             events: Number(events ?? 0),
             late: Number(late ?? 0),
@@ -178,7 +203,9 @@ export class Lakehouse {
             },
             ...(newest == null ? {} : { newestCommit: isoTime(Number(newest)) }),
             ...(lag == null ? {} : { lagSeconds: Math.max(0, Number(lag)) }),
-            ...(failed == null ? {} : { lastError: { at: isoTime(Number(failedAt)), message: this.platform.shown(failed) } }),
+            ...(failed == null
+              ? {}
+              : { lastError: { at: isoTime(Number(failedAt)), message: this.platform.shown(failed) } }),
           };
           return [table ?? "", told];
         }),
@@ -192,7 +219,10 @@ export class Lakehouse {
       const place = await this.place(pipeline, environment);
       const table = tableOf(place, name);
       const columns = historyColumns(place, table);
-      const [counts, runs] = await Promise.all([this.counts(place, table, columns), this.runsOf(place, name)]);
+      const [counts, runs] = await Promise.all([
+        this.counts(place, table, columns),
+        this.runsOf(place, name),
+      ]);
       return { table: name, keys: [...table.keys], ...columns, ...counts, runs };
     });
   }
@@ -307,7 +337,9 @@ export class Lakehouse {
   runs(pipeline: string, environment: string, limit: number): Promise<schemas.RunSummary[]> {
     return this.cached.get(`jobs ${pipeline}-${environment} ${limit}`, LIVE_MS, async () => {
       const { clients, outputs } = await this.place(pipeline, environment);
-      return (await this.turns.run(() => clients.jobs.runs(outputs.jobId, { limit }))).map((run) => this.runSummary(run));
+      return (await this.turns.run(() => clients.jobs.runs(outputs.jobId, { limit }))).map((run) =>
+        this.runSummary(run),
+      );
     });
   }
 
@@ -322,7 +354,8 @@ export class Lakehouse {
       if (run === undefined) throw notFound("run of the job", String(id));
       const left = await clients.jobs.outputs(run);
       const states = new Map(run.tasks.map(({ key, resultState }) => [key, resultState]));
-      const shown = (value: string | undefined) => (value === undefined ? undefined : this.platform.shown(value));
+      const shown = (value: string | undefined) =>
+        value === undefined ? undefined : this.platform.shown(value);
       const tables = await this.tablesOfRun(place, run).catch(() => []);
       return {
         ...this.runSummary(run),
@@ -373,9 +406,15 @@ export class Lakehouse {
     }));
   }
 
-  private async query(place: Place, text: string, parameters: StatementParameters = {}): Promise<StatementResult> {
+  private async query(
+    place: Place,
+    text: string,
+    parameters: StatementParameters = {},
+  ): Promise<StatementResult> {
     const { workspace } = place.clients;
-    const warehouse = await this.cached.get(`warehouse ${place.stack}`, 300_000, () => findWarehouse(workspace));
+    const warehouse = await this.cached.get(`warehouse ${place.stack}`, 300_000, () =>
+      findWarehouse(workspace),
+    );
     return this.turns.run(() =>
       new Statements(workspace, warehouse).execute(text, parameters, {
         timeoutMs: STATEMENT_MS,
@@ -394,7 +433,7 @@ export class Lakehouse {
       const found = await this.platform.findEnvironment(environment, pipeline);
       const [{ pipeline: definition, settings }, { outputs }, clients] = await Promise.all([
         found.settings(),
-        found.status(),
+        statusOf(found, this.cached, this.engineTurns),
         found.clients(),
       ]);
       return {
@@ -406,6 +445,13 @@ export class Lakehouse {
       };
     });
   }
+}
+
+/** What the engine says of a stack; asked once for all who look, a few stacks at a time. */
+export function statusOf(environment: Environment, cached: Cached, turns: Turns): Promise<EnvironmentStatus> {
+  return cached.get(`status ${environment.stackName}`, STATUS_MS, () =>
+    turns.run(() => environment.status()),
+  );
 }
 
 type TableRow = Pick<
@@ -427,7 +473,10 @@ function tableOf({ pipeline }: Place, name: string): PipelineTable {
   return found;
 }
 
-function historyColumns({ pipeline }: Place, { rule }: PipelineTable): { startColumn?: string; endColumn?: string } {
+function historyColumns(
+  { pipeline }: Place,
+  { rule }: PipelineTable,
+): { startColumn?: string; endColumn?: string } {
   if (rule.scdType === 1) return {};
   return pipeline.historyColumns === "paper"
     ? { startColumn: "effective_date", endColumn: "end_date" }
@@ -442,7 +491,10 @@ function keyValues({ keys }: PipelineTable, key: string): (string | null)[] {
   } catch {
     given = undefined;
   }
-  const named = typeof given === "object" && given !== null && !Array.isArray(given) ? (given as Record<string, unknown>) : {};
+  const named =
+    typeof given === "object" && given !== null && !Array.isArray(given)
+      ? (given as Record<string, unknown>)
+      : {};
   const values = keys.map((column) => (Object.hasOwn(named, column) ? named[column] : undefined));
   if (Object.keys(named).length === keys.length && values.every(isPlain))
     return values.map((value) => (value === null ? null : String(value)));
@@ -453,7 +505,7 @@ function keyValues({ keys }: PipelineTable, key: string): (string | null)[] {
   });
 }
 
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is string | number | boolean | null {
   return value === null || ["string", "number", "boolean"].includes(typeof value);
 }
 
@@ -492,5 +544,7 @@ function quoted(name: string): string {
 }
 
 function text<K extends string>(key: K, value: string | null | undefined): { [P in K]?: string } {
-  return (value === undefined || value === null || value === "" ? {} : { [key]: value }) as { [P in K]?: string };
+  return (value === undefined || value === null || value === "" ? {} : { [key]: value }) as {
+    [P in K]?: string;
+  };
 }

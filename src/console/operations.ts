@@ -23,7 +23,11 @@ interface Order {
   readonly by: string;
   readonly at: string;
   readonly ask: "protected" | "always";
-  readonly overrides: readonly { readonly rule: string; readonly environment?: string; readonly reason: string }[];
+  readonly overrides: readonly {
+    readonly rule: string;
+    readonly environment?: string;
+    readonly reason: string;
+  }[];
   readonly checks: boolean;
   readonly onFailure?: "stop" | "rollback";
   readonly whenHeld: "refuse" | "wait";
@@ -85,11 +89,16 @@ export class Operations {
   }
 
   /** @returns the id of the promotion, once it is recorded. */
-  async promote(person: Person, { through, pipeline, release: id, ...step }: schemas.StartPromotion): Promise<string> {
+  async promote(
+    person: Person,
+    { through, pipeline, release: id, ...step }: schemas.StartPromotion,
+  ): Promise<string> {
     this.mayStart(person, step);
     const release = await this.release(id, through[0] ?? "", pipeline);
     for (const name of through) await this.require(release.pipeline, name);
-    return this.start(person, step, release, (options) => this.platform.promote(release, { through, ...options }));
+    return this.start(person, step, release, (options) =>
+      this.platform.promote(release, { through, ...options }),
+    );
   }
 
   /** Raises an ephemeral environment. @returns the id of the promotion into it. */
@@ -103,7 +112,14 @@ export class Operations {
     await this.require(release.pipeline, model);
     let raised: Awaited<ReturnType<Platform["raise"]>>;
     const start = async (options: StepOptions): Promise<Promotion> => {
-      raised = await this.platform.raise({ name, ttl, from: model, pipeline: release.pipeline, release, ...options });
+      raised = await this.platform.raise({
+        name,
+        ttl,
+        from: model,
+        pipeline: release.pipeline,
+        release,
+        ...options,
+      });
       return raised.promotion;
     };
     return this.start(person, step, release, start);
@@ -132,8 +148,8 @@ export class Operations {
         },
       });
       ended
-        .catch((error: unknown) => {
-          if (opened === undefined) reject(error as Error); // else told by its record
+        .catch((error: Error) => {
+          if (opened === undefined) reject(error); // else told by its record
         })
         .finally(() => {
           if (opened === undefined) return;
@@ -146,7 +162,9 @@ export class Operations {
 
   /** An ephemeral environment. @throws HeadwaterError `console/not-found`. */
   async ephemeral(pipeline: string, name: string): Promise<EphemeralStatus> {
-    const found = (await this.platform.ephemerals()).find((each) => each.pipeline === pipeline && each.name === name);
+    const found = (await this.platform.ephemerals()).find(
+      (each) => each.pipeline === pipeline && each.name === name,
+    );
     if (found === undefined) throw notFound("ephemeral environment", `${pipeline}/${name}`);
     return found;
   }
@@ -172,7 +190,10 @@ export class Operations {
   /** Goes on with a promotion whose process has gone. */
   async resume(person: Person, id: string): Promise<void> {
     requireRole(person, "operator", "to go on with a promotion");
-    await this.goOn(id, (await this.order(id)) ?? { ...NO_ORDER, by: (await this.records.tell(id)).startedBy });
+    await this.goOn(
+      id,
+      (await this.order(id)) ?? { ...NO_ORDER, by: (await this.records.tell(id)).startedBy },
+    );
   }
 
   /**
@@ -182,7 +203,8 @@ export class Operations {
   resumeAll(): void {
     const look = async (): Promise<void> => {
       for (const { id, kind, outcome } of await this.records.unfinished()) {
-        if (kind !== "promotion" || outcome !== "interrupted" || this.closed || this.running.has(id)) continue;
+        if (kind !== "promotion" || outcome !== "interrupted" || this.closed || this.running.has(id))
+          continue;
         const tries = this.tries.get(id) ?? 0;
         const order = tries < TRIES ? await this.order(id) : undefined;
         if (order === undefined) continue;
@@ -248,7 +270,10 @@ export class Operations {
     }
     const why = this.whyNot(person, told, preview.protected);
     if (why !== undefined)
-      throw new HeadwaterError("console/not-allowed", why, { where: `${id}, environment ${environment}`, found: person.name });
+      throw new HeadwaterError("console/not-allowed", why, {
+        where: `${id}, environment ${environment}`,
+        found: person.name,
+      });
     if (plan !== preview.plan) {
       throw new HeadwaterError("console/other-plan", "the preview has changed since it was looked at", {
         where: `${id}, environment ${environment}`,
@@ -258,7 +283,12 @@ export class Operations {
         remedy: "Look at the preview again.",
       });
     }
-    const decision = { approved, by: person.name, at: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
+    const decision = {
+      approved,
+      by: person.name,
+      at: new Date().toISOString(),
+      ...(reason === undefined ? {} : { reason }),
+    };
     try {
       await this.platform.store.put(decisionKey(id, environment, plan), JSON.stringify(decision), "absent");
     } catch (error) {
@@ -266,7 +296,8 @@ export class Operations {
       const first = await this.decision(id, preview);
       throw new HeadwaterError("console/decided", "somebody has decided already", {
         where: `${id}, environment ${environment}`,
-        found: first === undefined ? "a decision" : `${first.approved ? "approved" : "refused"} by ${first.by}`,
+        found:
+          first === undefined ? "a decision" : `${first.approved ? "approved" : "refused"} by ${first.by}`,
       });
     }
     for (const wake of this.running.get(id)?.wake ?? []) wake();
@@ -287,7 +318,8 @@ export class Operations {
   async require(pipeline: string, name: string): Promise<void> {
     if (!this.platform.pipelines.some((each) => each.name === pipeline)) throw notFound("pipeline", pipeline);
     if ((await this.platform.environmentNames(pipeline)).includes(name)) return;
-    if ((await this.platform.ephemerals()).some((each) => each.pipeline === pipeline && each.name === name)) return;
+    if ((await this.platform.ephemerals()).some((each) => each.pipeline === pipeline && each.name === name))
+      return;
     throw notFound("environment", `${pipeline}/${name}`);
   }
 
@@ -336,7 +368,10 @@ export class Operations {
     const { ask, overrides, checks, onFailure, whenHeld } = step;
     const order: Order = {
       ...{ by: person.name, at: new Date().toISOString(), ask, checks, whenHeld },
-      overrides: overrides.map(({ environment, ...rest }) => ({ ...rest, ...(environment === undefined ? {} : { environment }) })),
+      overrides: overrides.map(({ environment, ...rest }) => ({
+        ...rest,
+        ...(environment === undefined ? {} : { environment }),
+      })),
       ...(onFailure === undefined ? {} : { onFailure }),
     };
     return this.carry(order, release, begin);
@@ -393,7 +428,9 @@ export class Operations {
     for (let next = await events.next(); next.done !== true; next = await events.next()) {
       const event = next.value;
       const recorded =
-        event.type === "gate" || event.type === "done" || ((event.type === "phase" || event.type === "check") && event.state !== "progress");
+        event.type === "gate" ||
+        event.type === "done" ||
+        ((event.type === "phase" || event.type === "check") && event.state !== "progress");
       if (!recorded) this.followers.passing(id, event);
       this.heard(id, recorded);
     }
@@ -408,12 +445,25 @@ export class Operations {
   }
 
   /** Waits for somebody to decide; without a need to ask, whoever started it has. */
-  private async approve(id: string, order: Order, running: Running, approval: Approval): Promise<ApprovalAnswer> {
+  private async approve(
+    id: string,
+    order: Order,
+    running: Running,
+    approval: Approval,
+  ): Promise<ApprovalAnswer> {
     const { environment, release, changes, planned, signal } = approval;
     const asks = approval.protected || order.ask === "always";
     const plan = planOf(planned);
     const preview = {
-      ...{ operation: id, environment, release: release.id, at: new Date().toISOString(), changes, plan, asks },
+      ...{
+        operation: id,
+        environment,
+        release: release.id,
+        at: new Date().toISOString(),
+        changes,
+        plan,
+        asks,
+      },
       ...{ resources: this.previews.shown(planned), protected: approval.protected },
     };
     await this.previews.keep(preview);
@@ -450,14 +500,16 @@ export class Operations {
 
   private async lookForCancellations(): Promise<void> {
     for (const id of this.running.keys()) {
-      const found = await getJson<{ by: string; firm: boolean }>(this.platform.store, `console/cancellations/${id}.json`).catch(
+      const found = await getJson<{ by: string; firm: boolean }>(
+        this.platform.store,
+        `console/cancellations/${id}.json`,
+      ).catch(
         () => undefined, // looked at again in a moment
       );
       if (found !== undefined) this.stop(id, found.value.by, found.value.firm);
     }
   }
 }
-
 
 /** What could not be gone on with so often is left to somebody who looks. */
 const TRIES = 5;

@@ -14,7 +14,9 @@ export async function addPage(app: FastifyInstance): Promise<void> {
   const index = path.join(BUILT, "index.html");
   if (!existsSync(index)) {
     // Run from the sources, without a build: the API is there all the same.
-    app.get("/", (_request, reply) => reply.code(503).type("text/plain").send("The page is not built: npm run build.\n"));
+    app.get("/", (_request, reply) =>
+      reply.code(503).type("text/plain").send("The page is not built: npm run build.\n"),
+    );
     return;
   }
   await app.register(fastifyStatic, {
@@ -30,7 +32,9 @@ export async function addPage(app: FastifyInstance): Promise<void> {
   // Addresses in the document are relative, so that it works under any prefix: also that of a proxy which says so.
   const document = readFileSync(index, "utf8").replace("<head>", `<head><base href="${app.prefix}/" />`);
   const send = { schema: { hide: true }, config: { rateLimit: false as const } };
-  app.get("/", send, (_request, reply) => reply.type("text/html").header("cache-control", "no-cache").send(document));
+  app.get("/", send, (_request, reply) =>
+    reply.type("text/html").header("cache-control", "no-cache").send(document),
+  );
   app.get("/*", send, (request, reply) => {
     if ((request.params as { "*": string })["*"].startsWith("api/")) return reply.callNotFound();
     return reply.type("text/html").header("cache-control", "no-cache").send(document);

@@ -70,6 +70,7 @@ export const headwaterConsole: FastifyPluginAsync<ConsoleOptions> = async (app, 
   const followers = new Followers(platform, pollMs);
   const feed = new Feed(records, pollMs);
   const cached = new Cached();
+  const engineTurns = new Turns(2);
   const streams = new Streams(options.maxStreams ?? 1000, options.stuckMs ?? 60_000);
   const actions = new Actions(platform.store);
   const context: Console = {
@@ -81,13 +82,14 @@ export const headwaterConsole: FastifyPluginAsync<ConsoleOptions> = async (app, 
       log: app.log,
     }),
     drifts: new Drifts(platform),
-    lakehouse: new Lakehouse(platform, cached, promiseMs),
-    engineTurns: new Turns(2),
+    lakehouse: new Lakehouse(platform, cached, promiseMs, engineTurns),
+    engineTurns,
   };
 
   app.setErrorHandler((error, request, reply) => {
     const problem = platform.shown(problemOf(error));
-    if (problem.status >= 500 && problem.code === "console/internal") request.log.error({ err: error }, "a request failed");
+    if (problem.status >= 500 && problem.code === "console/internal")
+      request.log.error({ err: error }, "a request failed");
     if (problem.status === 503) reply.header("retry-after", "5");
     return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
   });
@@ -98,7 +100,12 @@ export const headwaterConsole: FastifyPluginAsync<ConsoleOptions> = async (app, 
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
-        ...{ defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'", "data:"] },
+        ...{
+          defaultSrc: ["'none'"],
+          scriptSrc: ["'self'"],
+          styleSrc: ["'self'"],
+          imgSrc: ["'self'", "data:"],
+        },
         ...{ connectSrc: ["'self'"], fontSrc: ["'self'"], baseUri: ["'self'"], formAction: ["'none'"] },
         frameAncestors: options.frameAncestors === undefined ? ["'none'"] : [...options.frameAncestors],
       },
@@ -143,7 +150,11 @@ const addApi: FastifyPluginAsync<{
       security: [{ bearer: [] }],
       components: {
         securitySchemes: {
-          bearer: { type: "http", scheme: "bearer", description: "Of a console that runs alone; embedded: whatever `authenticate` asks for." },
+          bearer: {
+            type: "http",
+            scheme: "bearer",
+            description: "Of a console that runs alone; embedded: whatever `authenticate` asks for.",
+          },
         },
       },
     },
@@ -152,11 +163,14 @@ const addApi: FastifyPluginAsync<{
   await app.register(rateLimit, {
     hook: "preValidation",
     timeWindow: 60_000,
-    max: (request: FastifyRequest) => Math.ceil(isChange(request) ? requestsPerMinute / 10 : requestsPerMinute),
+    max: (request: FastifyRequest) =>
+      Math.ceil(isChange(request) ? requestsPerMinute / 10 : requestsPerMinute),
     keyGenerator: (request: FastifyRequest) =>
       `${isChange(request) ? "change" : "look"} ${request.headwaterPerson?.name ?? request.ip}`,
     errorResponseBuilder: (_request, { after }) =>
-      new HeadwaterError("console/too-many-requests", "too many requests", { remedy: `Try again after ${after}.` }),
+      new HeadwaterError("console/too-many-requests", "too many requests", {
+        remedy: `Try again after ${after}.`,
+      }),
   });
   // Whoever guesses tokens is slowed down by address, before anything is compared.
   const strangers = app.createRateLimit({
@@ -175,7 +189,11 @@ const addApi: FastifyPluginAsync<{
       });
     }
     request.headwaterPerson = person;
-    requireRole(person, request.routeOptions.config.headwaterRole ?? "viewer", `${request.method} ${request.routeOptions.url ?? ""}`);
+    requireRole(
+      person,
+      request.routeOptions.config.headwaterRole ?? "viewer",
+      `${request.method} ${request.routeOptions.url ?? ""}`,
+    );
   });
   // Recorded before it is carried out; how it was answered is noted after.
   const noted = new WeakMap<FastifyRequest, (status: number) => Promise<void>>();
@@ -183,12 +201,17 @@ const addApi: FastifyPluginAsync<{
     if (!isChange(request)) return;
     const route = (request.routeOptions.url ?? "").slice(app.prefix.length);
     const target = request.url.split("?", 1)[0]?.slice(app.prefix.length) ?? "";
-    noted.set(request, await actions.begin(personOf(request), `${request.method} ${route}`, target.slice(0, 300)));
+    noted.set(
+      request,
+      await actions.begin(personOf(request), `${request.method} ${route}`, target.slice(0, 300)),
+    );
   });
   app.addHook("onResponse", async (request, reply) => {
-    await noted.get(request)?.(reply.statusCode).catch((error: unknown) => {
-      request.log.error({ err: error }, "how an action was answered could not be recorded");
-    });
+    await noted
+      .get(request)?.(reply.statusCode)
+      .catch((error: unknown) => {
+        request.log.error({ err: error }, "how an action was answered could not be recorded");
+      });
   });
   app.addHook("onSend", async (_request, reply) => {
     if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
@@ -207,13 +230,20 @@ const addApi: FastifyPluginAsync<{
       },
       (request) => {
         const { name, roles } = personOf(request);
-        return { name, roles: [...roles], version: context.version, promiseSeconds: context.promiseMs / 1000 };
+        return {
+          name,
+          roles: [...roles],
+          version: context.version,
+          promiseSeconds: context.promiseMs / 1000,
+        };
       },
     );
     addEnvironments(api, context);
     addOperations(api, context);
     addLakehouse(api, context);
-    api.get("/openapi.json", { schema: { hide: true, response: { 200: z.unknown() } } }, () => inner.swagger());
+    api.get("/openapi.json", { schema: { hide: true, response: { 200: z.unknown() } } }, () =>
+      inner.swagger(),
+    );
   });
   app.setNotFoundHandler((request) => {
     throw notFound("address", request.url.split("?", 1)[0]?.slice(0, 200) ?? "");
@@ -225,5 +255,7 @@ function isChange({ method }: FastifyRequest): boolean {
 }
 
 function tooMany(): HeadwaterError {
-  return new HeadwaterError("console/too-many-requests", "too many requests", { remedy: "Try again in a minute." });
+  return new HeadwaterError("console/too-many-requests", "too many requests", {
+    remedy: "Try again in a minute.",
+  });
 }

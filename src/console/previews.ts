@@ -57,7 +57,15 @@ function keyOf(operation: string, environment: string): string {
   return `console/previews/${operation}/${environment}.json`;
 }
 
-export function changeOf({ urn, type, name, op, replaceKeys, changedKeys, ...change }: PlannedChange): Change {
+export function changeOf({
+  urn,
+  type,
+  name,
+  op,
+  replaceKeys,
+  changedKeys,
+  ...change
+}: PlannedChange): Change {
   // A side that is not there is one field without a name.
   const differing = differingSettings(change.old ?? {}, change.new ?? {}).filter(({ field }) => field !== "");
   const named = new Set([...changedKeys, ...replaceKeys]);

@@ -70,9 +70,12 @@ export class Records {
         if (!found.has(stack)) found.set(stack, { ...rest, operation: id });
       }
       if (kind !== "destroy") continue;
-      for (const name of through) if (!found.has(`${pipeline}-${name}`)) found.set(`${pipeline}-${name}`, undefined);
+      for (const name of through)
+        if (!found.has(`${pipeline}-${name}`)) found.set(`${pipeline}-${name}`, undefined);
     }
-    return new Map([...found].flatMap(([stack, what]) => (what === undefined ? [] : [[stack, what] as const])));
+    return new Map(
+      [...found].flatMap(([stack, what]) => (what === undefined ? [] : [[stack, what] as const])),
+    );
   }
 
   private async *all(before?: string) {
@@ -102,7 +105,9 @@ interface DeployedStep {
 function tell(past: PastOperation): Told {
   const { head, lines, outcome } = past;
   const end = lines.findLast((line) => line.kind === "end");
-  const failed = lines.findLast((line): line is ProgressLine => line.kind === "phase" && line.error !== undefined);
+  const failed = lines.findLast(
+    (line): line is ProgressLine => line.kind === "phase" && line.error !== undefined,
+  );
   return {
     id: head.id,
     kind: head.kind,
@@ -135,7 +140,12 @@ function step({ head, lines, outcome }: PastOperation, environment: string, inde
   return {
     environment,
     // What a process that was killed had begun does not go on by itself once another has taken over.
-    state: stateOf(own, last !== undefined && lines.indexOf(last) > resumedAt ? last : undefined, later, outcome),
+    state: stateOf(
+      own,
+      last !== undefined && lines.indexOf(last) > resumedAt ? last : undefined,
+      later,
+      outcome,
+    ),
     ...(last === undefined ? {} : { phase: last.name }),
     ...(changes === undefined ? {} : { changes }),
     ...(up === undefined ? {} : { deployedAt: up.at }),
@@ -153,7 +163,8 @@ function stateOf(
   if (own.length === 0) return "pending";
   const failed = own.some((line) => line.kind === "phase" && line.state === "failed");
   if (failed) return outcome === "cancelled" ? "stopped" : "failed";
-  if (outcome === "running") return last?.name === "approve" && last.state === "started" ? "waiting" : "running";
+  if (outcome === "running")
+    return last?.name === "approve" && last.state === "started" ? "waiting" : "running";
   return "stopped";
 }
 
@@ -161,13 +172,16 @@ function stateOf(
 function deployedIn({ head, lines, outcome }: PastOperation): DeployedStep[] {
   return head.through.flatMap((environment, index) => {
     const own = linesOf(lines, environment);
-    const up = own.findLast((line) => line.kind === "phase" && line.name === "up" && line.state === "succeeded");
+    const up = own.findLast(
+      (line) => line.kind === "phase" && line.name === "up" && line.state === "succeeded",
+    );
     if (up?.kind !== "phase" || head.release === undefined) return [];
     const later = head.through.slice(index + 1).some((name) => linesOf(lines, name).length > 0);
     const back = own.findLast(
       (line) => line.kind === "phase" && line.name === "rollback" && line.state === "succeeded",
     );
-    const [, earlier] = back?.kind === "phase" ? (/release ([0-9a-f]{12})/.exec(back.message ?? "") ?? []) : [];
+    const [, earlier] =
+      back?.kind === "phase" ? (/release ([0-9a-f]{12})/.exec(back.message ?? "") ?? []) : [];
     return [
       {
         environment,
@@ -185,7 +199,9 @@ export function detailOf(past: PastOperation): Pick<OperationDetail, "parts" | "
   const names = [undefined, ...head.through];
   return {
     parts: names.flatMap((environment) => {
-      const own = lines.filter((line) => line.environment === environment && line.kind !== "end" && line.kind !== "resumed");
+      const own = lines.filter(
+        (line) => line.environment === environment && line.kind !== "end" && line.kind !== "resumed",
+      );
       if (own.length === 0) return [];
       const settings = own.findLast((line) => line.kind === "settings");
       return [
@@ -217,12 +233,16 @@ export function verdictsOf(lines: readonly RecordLine[]): OperationDetail["parts
 }
 
 /** Each phase or check once, as it stands; what a process was killed in the middle of is left out once another goes on. */
-function latest(lines: readonly RecordLine[], kind: "phase" | "check", environment: string | undefined): Phase[] {
+function latest(
+  lines: readonly RecordLine[],
+  kind: "phase" | "check",
+  environment: string | undefined,
+): Phase[] {
   let found: Phase[] = [];
   for (const line of lines) {
     if (line.kind === "resumed") found = found.filter(({ state }) => state !== "started");
     if (line.kind !== kind || line.environment !== environment) continue;
-    const { name, state, at, elapsedMs, changes, message, error } = line as ProgressLine;
+    const { name, state, at, elapsedMs, changes, message, error } = line;
     const phase: Phase = {
       name,
       state: state as Phase["state"],

@@ -69,7 +69,9 @@ export type StepState = z.output<typeof StepState>;
 export const Step = z
   .object({
     environment: z.string(),
-    state: StepState.describe("`waiting`: for an approval. `stopped`: the operation ended before it was done."),
+    state: StepState.describe(
+      "`waiting`: for an approval. `stopped`: the operation ended before it was done.",
+    ),
     phase: z.string().optional().describe("What is done now, or was done last."),
     changes: Changes.optional().describe("What `up` changed, or else what the preview shows."),
     deployedAt: time.optional(),
@@ -100,7 +102,12 @@ export const Operation = z
 
 export type Operation = z.output<typeof Operation>;
 
-export const Approval = z.object({ at: time, by: z.string(), approved: z.boolean(), reason: z.string().optional() });
+export const Approval = z.object({
+  at: time,
+  by: z.string(),
+  approved: z.boolean(),
+  reason: z.string().optional(),
+});
 export type Approval = z.output<typeof Approval>;
 
 export const OperationDetail = Operation.extend({
@@ -198,9 +205,17 @@ export const EnvironmentDetail = EnvironmentSummary.extend({
   exists: z.boolean(),
   resources: count,
   resourcesByType: z.record(z.string(), count),
-  pending: z.array(z.object({ urn: z.string(), type: z.string() })).describe("Left half-way by an earlier run."),
+  pending: z
+    .array(z.object({ urn: z.string(), type: z.string() }))
+    .describe("Left half-way by an earlier run."),
   last: z
-    .object({ kind: z.string(), result: z.string(), at: time, release: z.string().optional(), changes: Changes })
+    .object({
+      kind: z.string(),
+      result: z.string(),
+      at: time,
+      release: z.string().optional(),
+      changes: Changes,
+    })
     .optional()
     .describe("The last update, as the backend knows it."),
   outputs: z.record(z.string(), z.string()).describe("JSON by name; secret ones read `[secret]`."),
@@ -292,7 +307,13 @@ export const TableState = PipelineTable.extend({
   quarantined: count,
   unfolded: count.describe("Events of the log that are not folded yet."),
   lastRun: z
-    .object({ run: z.string(), at: time, outcome: z.string(), error: z.string().optional(), way: z.string().optional() })
+    .object({
+      run: z.string(),
+      at: time,
+      outcome: z.string(),
+      error: z.string().optional(),
+      way: z.string().optional(),
+    })
     .optional(),
   lastError: z.object({ at: time, message: z.string() }).optional(),
   newestCommit: time.optional(),
@@ -327,7 +348,12 @@ export type PipelineState = z.output<typeof PipelineState>;
 export const Freshness = z.object({
   promiseSeconds: z.number(),
   tables: z.array(
-    z.object({ table: z.string(), state: z.string(), lagSeconds: z.number().optional(), oldestWaiting: time.optional() }),
+    z.object({
+      table: z.string(),
+      state: z.string(),
+      lagSeconds: z.number().optional(),
+      oldestWaiting: time.optional(),
+    }),
   ),
 });
 
@@ -423,7 +449,10 @@ const environmentName = z
   .max(20)
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
   .describe("`dev`, `prod-eu`, `pr-12`");
-const pipelineName = z.string().max(20).regex(/^[a-z][a-z0-9]*$/);
+const pipelineName = z
+  .string()
+  .max(20)
+  .regex(/^[a-z][a-z0-9]*$/);
 const releaseId = z
   .string()
   .regex(/^[0-9a-f]{6,64}$/)
@@ -434,20 +463,33 @@ const ttl = z
   .regex(/^\d{1,6}(\.\d{1,3})?[smhd]$/)
   .describe("`90m`, `2h`, `1d`");
 const reason = z.string().trim().min(1).max(2000);
-export const OperationId = z.string().max(64).regex(/^[0-9a-f-]+$/);
+export const OperationId = z
+  .string()
+  .max(64)
+  .regex(/^[0-9a-f-]+$/);
 
 export const EnvironmentParams = z.object({ pipeline: pipelineName, environment: environmentName });
 export const OperationParams = z.object({ id: OperationId });
 export const PreviewParams = z.object({ id: OperationId, environment: environmentName });
 export const TableParams = EnvironmentParams.extend({
-  table: z.string().max(200).regex(/^[a-z_][a-z0-9_]*$/),
+  table: z
+    .string()
+    .max(200)
+    .regex(/^[a-z_][a-z0-9_]*$/),
 });
-export const RunParams = EnvironmentParams.extend({ run: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+export const RunParams = EnvironmentParams.extend({
+  run: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+});
 export const ReleaseParams = z.object({ release: releaseId });
 
 export const Page = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  before: z.string().max(64).regex(/^[0-9a-zA-Z-]+$/).optional().describe("Only what is older than this."),
+  before: z
+    .string()
+    .max(64)
+    .regex(/^[0-9a-zA-Z-]+$/)
+    .optional()
+    .describe("Only what is older than this."),
 });
 export const OperationQuery = Page.extend({
   kind: z.enum(["promotion", "destroy", "reload"]).optional(),
@@ -461,7 +503,7 @@ export const RowsQuery = z.object({
 });
 /** A key of a table, column by column; what no column is named is refused. */
 export const KeyQuery = z.object({
-  key: z.string().max(4000).describe('JSON object of key columns: `{"id":"7"}`'),
+  key: z.string().max(1000).describe('JSON object of key columns: `{"id":"7"}`'),
 });
 
 export const Idempotent = z.object({
@@ -485,17 +527,25 @@ const stepOptions = {
   overrides: z
     .array(
       z.strictObject({
-        rule: z.string().max(64).regex(/^[a-z][a-z0-9-]*$/),
+        rule: z
+          .string()
+          .max(64)
+          .regex(/^[a-z][a-z0-9-]*$/),
         environment: environmentName.optional(),
         reason,
       }),
     )
     .max(50)
     .default([])
-    .describe("Gates' rules that are not to stop it, each with the reason; asks for the role `approver` too."),
+    .describe(
+      "Gates' rules that are not to stop it, each with the reason; asks for the role `approver` too.",
+    ),
   checks: z.boolean().default(true).describe("Whether environments are checked after `up`."),
   onFailure: z.enum(["stop", "rollback"]).optional().describe("Default: the rules'."),
-  whenHeld: z.enum(["refuse", "wait"]).default("refuse").describe("While somebody else works on an environment."),
+  whenHeld: z
+    .enum(["refuse", "wait"])
+    .default("refuse")
+    .describe("While somebody else works on an environment."),
 };
 export const StartPromotion = z.strictObject({
   pipeline: pipelineName.optional().describe("Default: the release's, or the only one there is."),
@@ -524,7 +574,10 @@ export const MakeRelease = z.strictObject({
 });
 export const Decide = z.strictObject({
   approved: z.boolean(),
-  plan: z.string().regex(/^[0-9a-f]{64}$/).describe("The preview's: what was looked at is what is agreed to."),
+  plan: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe("The preview's: what was looked at is what is agreed to."),
   reason: reason.optional(),
 });
 export const Cancel = z.strictObject({

@@ -40,5 +40,6 @@ export function cacheRoot(environment: NodeJS.ProcessEnv = process.env): string 
 
 /** Headwater's own version, as its package.json has it. */
 export function packageVersion(): string {
-  return (JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string }).version;
+  return (JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string })
+    .version;
 }

@@ -14,7 +14,9 @@ export function findChromium(): string | undefined {
   const own = process.env["HEADWATER_CHROMIUM"];
   if (own !== undefined && own !== "") return own;
   const folders = (process.env["PATH"] ?? "").split(path.delimiter);
-  return NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) => existsSync(file));
+  return NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) =>
+    existsSync(file),
+  );
 }
 
 /**
@@ -28,7 +30,11 @@ export async function ensureChromium({ progress, signal }: Work): Promise<void> 
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const options = { env, signal, onLine: () => undefined };
     await run("apt-get", ["update", "-q"], options);
-    await run("apt-get", ["install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-liberation"], options);
+    await run(
+      "apt-get",
+      ["install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-liberation"],
+      options,
+    );
     if (findChromium() !== undefined) return;
   }
   throw new HeadwaterError("test/no-browser", "the tests of the console's page need a browser", {

@@ -9,7 +9,12 @@ export class ApiError extends Error {
   }
 }
 
-export async function ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+export async function ask<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<T> {
   const response = await fetch(`${base}/api/v1${path}`, {
     method,
     headers: {
@@ -57,7 +62,11 @@ export function useMe(): Me | undefined {
 }
 
 /** A change that people ask for. Sent again after a hiccup it is still one: it carries a key of its own. */
-export function useChange<Body, Answer>(method: string, path: string | ((body: Body) => string), onDone?: (answer: Answer) => void) {
+export function useChange<Body, Answer>(
+  method: string,
+  path: string | ((body: Body) => string),
+  onDone?: (answer: Answer) => void,
+) {
   const queries = useQueryClient();
   return useMutation<Answer, Error, Body>({
     mutationFn: async (body) => {
@@ -87,7 +96,10 @@ export function refresh(operation?: string): void {
     predicate: ({ queryKey: [path] }) => {
       const key = String(path);
       if (operation !== undefined && key.startsWith(`/operations/${operation}`)) return true;
-      return /^\/(environments|approvals|operations(\?|$)|ephemerals|releases)$/.test(key) || /^\/operations\?/.test(key);
+      return (
+        /^\/(environments|approvals|operations(\?|$)|ephemerals|releases)$/.test(key) ||
+        /^\/operations\?/.test(key)
+      );
     },
   });
 }

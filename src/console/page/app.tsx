@@ -64,7 +64,11 @@ function Shell() {
         </nav>
         <div class="who">
           <span class={`connection ${connection}`} role="status">
-            {connection === "lost" ? "Connection lost, trying again" : connection === "live" ? "Live" : "Connecting"}
+            {connection === "lost"
+              ? "Connection lost, trying again"
+              : connection === "live"
+                ? "Live"
+                : "Connecting"}
           </span>
           <span>
             {me?.name} <small>{me?.roles.join(", ") || "viewer"}</small>
@@ -137,11 +141,17 @@ function SignIn() {
       >
         <h1>Headwater</h1>
         <p>
-          Nobody that is known asks. Open the address that <code>headwater console</code> has printed, or give the token in it.
+          Nobody that is known asks. Open the address that <code>headwater console</code> has printed, or give
+          the token in it.
         </p>
         <label>
           Token
-          <input type="password" autocomplete="off" value={token} onInput={(event) => change(event.currentTarget.value)} />
+          <input
+            type="password"
+            autocomplete="off"
+            value={token}
+            onInput={(event) => change(event.currentTarget.value)}
+          />
         </label>
         <button class="button primary" disabled={token.trim() === ""}>
           Open

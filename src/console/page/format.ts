@@ -14,7 +14,8 @@ export function duration(ms: number): string {
   const seconds = Math.round(rest / 1000);
   if (seconds < 60) return `${past}${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${past}${minutes} min${minutes < 10 && seconds % 60 > 0 ? ` ${seconds % 60} s` : ""}`;
+  if (minutes < 60)
+    return `${past}${minutes} min${minutes < 10 && seconds % 60 > 0 ? ` ${seconds % 60} s` : ""}`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${past}${hours} h${minutes % 60 > 0 ? ` ${minutes % 60} min` : ""}`;
   return `${past}${Math.floor(hours / 24)} d${hours % 24 > 0 ? ` ${hours % 24} h` : ""}`;

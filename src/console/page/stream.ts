@@ -61,7 +61,8 @@ async function follow(
         onEvent: ({ id, event = "message", data }) => {
           if (id !== undefined) last = id;
           const told = JSON.parse(data) as Record<string, unknown>;
-          if (event === "outcome" && !["running", "interrupted"].includes(String(told["outcome"]))) over = true;
+          if (event === "outcome" && !["running", "interrupted"].includes(String(told["outcome"])))
+            over = true;
           onEvent({ event, data: told });
         },
       });

@@ -4,10 +4,8 @@ import { stackName } from "../../model/naming.js";
 import { holderOf } from "../../driver/lease.js";
 import { personOf } from "../access.js";
 import { answers, type Api, type Console } from "../context.js";
+import { statusOf } from "../lakehouse.js";
 import * as schemas from "../schemas.js";
-
-/** Milliseconds that what the engine says of a stack is good for. */
-const STATUS_MS = 10_000;
 
 export function addEnvironments(api: Api, context: Console): void {
   const { platform, operations, drifts, records, cached, engineTurns } = context;
@@ -36,13 +34,13 @@ export function addEnvironments(api: Api, context: Console): void {
     },
     async ({ params: { pipeline, environment: name } }) => {
       await operations.require(pipeline, name);
-      const summary = (await environmentsOf(context)).find((each) => each.pipeline === pipeline && each.name === name);
+      const summary = (await environmentsOf(context)).find(
+        (each) => each.pipeline === pipeline && each.name === name,
+      );
       const environment = await platform.findEnvironment(name, pipeline);
       const { program } = await environment.settings();
       // What an operation changes shows once it has ended; while it runs its own events tell.
-      const status = await cached.get(`status ${environment.stackName}`, STATUS_MS, () =>
-        engineTurns.run(() => environment.status()),
-      );
+      const status = await statusOf(environment, cached, engineTurns);
       const { exists, resources, resourcesByType, pending, last, outputs } = platform.shown(status);
       return {
         ...summary!,
@@ -137,7 +135,9 @@ export function addEnvironments(api: Api, context: Console): void {
       for (const { release, pipeline, at } of promotions)
         if (release !== undefined) first.set(release, { pipeline, at });
       const where = (id: string): string[] =>
-        [...deployed].flatMap(([stack, { release }]) => (id.startsWith(release) ? [stack.replace("-", "/")] : []));
+        [...deployed].flatMap(([stack, { release }]) =>
+          id.startsWith(release) ? [stack.replace("-", "/")] : [],
+        );
       return keys
         .map((key) => key.slice("releases/".length))
         .map((id) => {
@@ -213,7 +213,9 @@ export async function environmentsOf({ platform, records }: Console): Promise<sc
       ...(position < 0 || ephemeral ? {} : { position }),
       ...(what === undefined ? {} : { deployed: what }),
       ...(operation === undefined ? {} : { operation: operation.id }),
-      ...(holder === undefined ? {} : { holder: { by: holder.by, doing: holder.doing, since: holder.since } }),
+      ...(holder === undefined
+        ? {}
+        : { holder: { by: holder.by, doing: holder.doing, since: holder.since } }),
     };
   };
   return Promise.all([

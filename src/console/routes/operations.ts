@@ -8,14 +8,29 @@ import { detailOf, verdictsOf, type Told } from "../records.js";
 import * as schemas from "../schemas.js";
 
 const STREAM = {
-  description: "Server-sent events: `head` and then a line of the record each (`phase`, `check`, `gate`, `settings`, `approval`, `resumed`, `end`), with its number as id; `outcome`; and, without an id, what is shown in `passing`.",
+  description:
+    "Server-sent events: `head` and then a line of the record each (`phase`, `check`, `gate`, `settings`, `approval`, `resumed`, `end`), with its number as id; `outcome`; and, without an id, what is shown in `passing`.",
   content: { "text/event-stream": { schema: z.string() } },
 };
 
 export function addOperations(api: Api, context: Console): void {
   const { platform, operations, records, followers, feed, streams, actions } = context;
   const told = async (what: Told): Promise<schemas.Operation> => {
-    const { id, kind, at, startedBy, release, program, pipeline, through, outcome, updated, elapsedMs, error, steps } = what;
+    const {
+      id,
+      kind,
+      at,
+      startedBy,
+      release,
+      program,
+      pipeline,
+      through,
+      outcome,
+      updated,
+      elapsedMs,
+      error,
+      steps,
+    } = what;
     return {
       ...{ id, kind, at, startedBy, program, pipeline, through, outcome, updated, steps },
       ...(release === undefined ? {} : { release }),
@@ -98,7 +113,8 @@ export function addOperations(api: Api, context: Console): void {
         headers: schemas.Since,
         response: answers({
           200: {
-            description: "Server-sent events `operation`; the id is the time of the record's last line. Told at least once.",
+            description:
+              "Server-sent events `operation`; the id is the time of the record's last line. Told at least once.",
             content: { "text/event-stream": { schema: z.string() } },
           },
         }),
@@ -128,7 +144,10 @@ export function addOperations(api: Api, context: Console): void {
       const person = personOf(request);
       const key = request.headers["idempotency-key"];
       const about = { key, by: person.name, request: ["promote", request.body] };
-      return started(reply, await once(platform.store, about, () => operations.promote(person, request.body)));
+      return started(
+        reply,
+        await once(platform.store, about, () => operations.promote(person, request.body)),
+      );
     },
   );
 
@@ -180,7 +199,10 @@ export function addOperations(api: Api, context: Console): void {
       },
     },
     async ({ params: { id, environment } }) => {
-      const [past, preview] = await Promise.all([platform.record(id), operations.previews.read(id, environment)]);
+      const [past, preview] = await Promise.all([
+        platform.record(id),
+        operations.previews.read(id, environment),
+      ]);
       if (preview === undefined) throw notFound("preview", `${id}, environment ${environment}`);
       const lines = past.lines.filter((line) => line.environment === environment);
       const decision = await operations.decision(id, preview);

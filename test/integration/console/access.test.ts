@@ -57,14 +57,20 @@ describe("access to the console", function () {
   it("lets a viewer look, and change nothing", async () => {
     for (const { method, path } of await routes()) {
       if (method === "GET") continue;
-      const { status, body } = await server.ask("vic", method, path, ["POST", "PATCH"].includes(method) ? {} : undefined);
+      const { status, body } = await server.ask(
+        "vic",
+        method,
+        path,
+        ["POST", "PATCH"].includes(method) ? {} : undefined,
+      );
       expect([status, body.code], `${method} ${path}`).to.deep.equal([403, "console/not-allowed"]);
     }
     expect((await server.ask("vic", "GET", "/me")).body).to.deep.include({ name: "vic", roles: ["viewer"] });
   });
 
   it("refuses what pages of other origins ask for", async () => {
-    const from = (headers: Record<string, string>) => server.ask("ann", "POST", "/promotions", { through: ["dev"] }, headers);
+    const from = (headers: Record<string, string>) =>
+      server.ask("ann", "POST", "/promotions", { through: ["dev"] }, headers);
     expect((await from({ origin: "https://evil.example" })).body.code).to.equal("console/other-origin");
     expect((await from({ "sec-fetch-site": "cross-site" })).body.code).to.equal("console/other-origin");
     expect((await server.ask("vic", "GET", "/operations")).body, "nothing was started").to.deep.equal([]);
@@ -74,9 +80,14 @@ describe("access to the console", function () {
 
   it("sends headers that keep the page to itself", async () => {
     for (const path of ["/", "/api/v1/me", "/operations/1"]) {
-      const { headers } = await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${server.tokenOf("vic")}` } });
+      const { headers } = await fetch(`${server.url}${path}`, {
+        headers: { authorization: `Bearer ${server.tokenOf("vic")}` },
+      });
       const policy = headers.get("content-security-policy");
-      expect(policy, path).to.contain("default-src 'none'").and.contain("script-src 'self'").and.contain("frame-ancestors 'none'");
+      expect(policy, path)
+        .to.contain("default-src 'none'")
+        .and.contain("script-src 'self'")
+        .and.contain("frame-ancestors 'none'");
       expect(policy).not.to.contain("unsafe");
       expect(headers.get("x-content-type-options")).to.equal("nosniff");
       expect(headers.get("referrer-policy")).to.equal("no-referrer");
@@ -115,9 +126,15 @@ describe("access to the console", function () {
     const events = JSON.stringify(await following);
     expect(events).to.contain("the probe was told to fail with the token is [secret]");
     const answers = await Promise.all(
-      ["/operations", `/operations/${id}`, "/environments", "/environments/shop/dev", "/actions", "/ephemerals", "/approvals"].map(
-        async (path) => JSON.stringify((await server.ask("vic", "GET", path)).body),
-      ),
+      [
+        "/operations",
+        `/operations/${id}`,
+        "/environments",
+        "/environments/shop/dev",
+        "/actions",
+        "/ephemerals",
+        "/approvals",
+      ].map(async (path) => JSON.stringify((await server.ask("vic", "GET", path)).body)),
     );
     for (const text of [events, JSON.stringify(preview.body), ...answers, ...log]) {
       expect(text).not.to.contain(SECRET);
@@ -135,7 +152,9 @@ describe("access to the console", function () {
       expect((await busy.server.ask("ann", "GET", "/me")).status).to.equal(200);
       const changes = [1, 2, 3].map(() => busy.server.ask("ann", "DELETE", "/ephemerals/shop/none"));
       expect((await Promise.all(changes)).map(({ status }) => status).sort()).to.deep.equal([404, 404, 429]);
-      const strangers = await Promise.all(Array.from({ length: 70 }, () => busy.server.ask("", "GET", "/me")));
+      const strangers = await Promise.all(
+        Array.from({ length: 70 }, () => busy.server.ask("", "GET", "/me")),
+      );
       expect(new Set(strangers.map(({ status }) => status))).to.deep.equal(new Set([401, 429]));
     } finally {
       await busy.remove();

@@ -10,7 +10,8 @@ export function describeInBrowser(what: string, body: (this: Mocha.Suite) => voi
 
 export async function openBrowser(): Promise<Browser> {
   const executablePath = findChromium();
-  if (executablePath === undefined) throw new Error("there is no browser: node dist/test/prepare.js gets one or says how");
+  if (executablePath === undefined)
+    throw new Error("there is no browser: node dist/test/prepare.js gets one or says how");
   // Root in a container has no sandbox of Chromium's; what is opened is ours.
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
@@ -27,7 +28,12 @@ export async function openPage(
   browser: Browser,
   server: Server,
   person: string,
-  options: { readonly path?: string; readonly width?: number; readonly height?: number; readonly dark?: boolean } = {},
+  options: {
+    readonly path?: string;
+    readonly width?: number;
+    readonly height?: number;
+    readonly dark?: boolean;
+  } = {},
 ): Promise<Watched> {
   const { path = "/", width = 1280, height = 900, dark = false } = options;
   const context = await browser.newContext({
@@ -41,10 +47,12 @@ export async function openPage(
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
     // The browser itself reports every answer above 399; what these say is asserted where it matters.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) errors.push(message.text());
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      errors.push(message.text());
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(server.url) && !request.url().startsWith("data:")) elsewhere.push(request.url());
+    if (!request.url().startsWith(server.url) && !request.url().startsWith("data:"))
+      elsewhere.push(request.url());
   });
   await page.goto(`${server.url}${path}#token=${server.tokenOf(person)}`);
   await page.getByRole("heading", { level: 1 }).waitFor();

@@ -55,13 +55,18 @@ describeInBrowser("the console's page, in a real browser", function () {
     await page.getByRole("article", { name: "prod" }).getByText("passed").waitFor();
     await page.getByRole("link", { name: "History", exact: true }).click();
     await page.getByText("decided about a preview").waitFor();
-    for (const { errors, elsewhere } of [ann, bob]) expect({ errors, elsewhere }).to.deep.equal({ errors: [], elsewhere: [] });
+    for (const { errors, elsewhere } of [ann, bob])
+      expect({ errors, elsewhere }).to.deep.equal({ errors: [], elsewhere: [] });
   });
 
   it("comes back after a dropped connection, and shows what happened meanwhile", async () => {
     const proxy = await Proxy.before(server);
     try {
-      const through = { ...server, url: proxy.url, tokenOf: (name: string) => server.tokenOf(name) } as unknown as Server;
+      const through = {
+        ...server,
+        url: proxy.url,
+        tokenOf: (name: string) => server.tokenOf(name),
+      } as unknown as Server;
       const { page } = await openPage(browser, through, "vic");
       await page.getByText("Live", { exact: true }).waitFor();
       const { body } = await server.ask("ann", "POST", "/promotions", { through: ["dev"], ask: "always" });
@@ -134,14 +139,20 @@ describeInBrowser("the console's page, in a real browser", function () {
         await page.getByRole("heading", { level: 1 }).waitFor();
         await page.getByText("Live", { exact: true }).waitFor();
         // All that is asked for has come: answers, or that there is nothing of the kind.
-        await server.until("all has come", () => page.evaluate<boolean>('!document.body.innerText.includes("Asking for")'));
+        await server.until("all has come", () =>
+          page.evaluate<boolean>('!document.body.innerText.includes("Asking for")'),
+        );
         const sideways = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth");
         expect(sideways, `${view} at ${width} pixels`).to.be.at.most(0);
         // The page's own policy lets no script in: axe comes by the debugger, not by the page.
         await page.evaluate(axe);
         const run = 'axe.run(document, { resultTypes: ["violations"] })';
-        const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(run);
-        const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+        const { violations } = await page.evaluate<{
+          violations: { id: string; nodes: { html: string }[] }[];
+        }>(run);
+        const found = violations.map(
+          ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
+        );
         expect(found, `${view} at ${width} pixels${dark ? ", dark" : ""}`).to.deep.equal([]);
       }
       expect({ errors, elsewhere }).to.deep.equal({ errors: [], elsewhere: [] });
@@ -156,7 +167,10 @@ describeInBrowser("the console's page, in a real browser", function () {
     await page.getByLabel("Token").fill(server.tokenOf("vic"));
     await page.getByRole("button", { name: "Open" }).click();
     await page.getByRole("heading", { name: "Promotion" }).waitFor();
-    expect(await page.getByRole("link", { name: "Promote", exact: true }).count(), "a viewer starts nothing").to.equal(0);
+    expect(
+      await page.getByRole("link", { name: "Promote", exact: true }).count(),
+      "a viewer starts nothing",
+    ).to.equal(0);
     await page.close();
   });
 });

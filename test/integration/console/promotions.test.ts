@@ -39,16 +39,18 @@ describe("the console's promotions, on the real engine", function () {
     expect(decision.body).to.include({ approved: true, by: "bob" });
 
     const events = await following;
-    expect(events.filter(({ event }) => event === "end").map(({ data }) => data["outcome"])).to.deep.equal(["succeeded"]);
+    expect(events.filter(({ event }) => event === "end").map(({ data }) => data["outcome"])).to.deep.equal([
+      "succeeded",
+    ]);
     const { body: detail } = await server.ask("vic", "GET", `/operations/${id}`);
     expect(detail).to.include({ outcome: "succeeded", startedBy: "ann" });
     expect(detail.steps.map(({ state }: any) => state)).to.deep.equal(["passed", "passed", "passed"]);
     const prod = detail.parts.find(({ environment }: any) => environment === "prod");
     expect(prod.approvals.map(({ by }: any) => by)).to.deep.equal(["bob"]);
     const { body: environments } = await server.ask("vic", "GET", "/environments");
-    expect(environments.map(({ name, deployed }: any) => [name, deployed?.release, deployed?.passed])).to.deep.equal(
-      ["dev", "staging", "prod"].map((name) => [name, detail.release, true]),
-    );
+    expect(
+      environments.map(({ name, deployed }: any) => [name, deployed?.release, deployed?.passed]),
+    ).to.deep.equal(["dev", "staging", "prod"].map((name) => [name, detail.release, true]));
     const { body: actions } = await server.ask("vic", "GET", "/actions");
     expect(actions.map(({ by, action, status }: any) => `${by} ${action} ${status}`)).to.include.members([
       "ann POST /promotions 202",
@@ -68,16 +70,25 @@ describe("the console's promotions, on the real engine", function () {
     const { body: preview } = await server.ask("vic", "GET", `/operations/${held}/previews/prod`);
     expect(preview.resources.map(({ name }: any) => name)).to.include("thing");
     expect(preview.verdicts.find(({ rule }: any) => rule === "proven").verdict).to.equal("refused");
-    const late = await server.ask("bob", "POST", `/operations/${held}/approvals/prod`, { approved: true, plan: preview.plan });
+    const late = await server.ask("bob", "POST", `/operations/${held}/approvals/prod`, {
+      approved: true,
+      plan: preview.plan,
+    });
     expect([late.status, late.body.code]).to.deep.equal([409, "console/not-waiting"]);
 
     const overrides = [{ rule: "proven", reason: "agreed with Grace" }];
     const body = { through: ["prod"], overrides };
-    expect((await server.ask("olga", "POST", "/promotions", body)).status, "no approver overrides").to.equal(403);
+    expect((await server.ask("olga", "POST", "/promotions", body)).status, "no approver overrides").to.equal(
+      403,
+    );
     const again = await start("ann", body);
     const { plan } = await server.waiting("bob", again, "prod");
     const following = server.followed("vic", again);
-    await server.ask("bob", "POST", `/operations/${again}/approvals/prod`, { approved: false, plan, reason: "not on a Friday" });
+    await server.ask("bob", "POST", `/operations/${again}/approvals/prod`, {
+      approved: false,
+      plan,
+      reason: "not on a Friday",
+    });
     await following;
     const { body: refused } = await server.ask("vic", "GET", `/operations/${again}`);
     expect(refused).to.include({ outcome: "failed" });
@@ -107,7 +118,9 @@ describe("the console's promotions, on the real engine", function () {
   it("starts one promotion, however often the request is sent", async () => {
     const headers = { "idempotency-key": "6e1c1f2a-once" };
     const body = { through: ["dev"] };
-    const all = await Promise.all([1, 2, 3].map(() => server.ask("ann", "POST", "/promotions", body, headers)));
+    const all = await Promise.all(
+      [1, 2, 3].map(() => server.ask("ann", "POST", "/promotions", body, headers)),
+    );
     expect(new Set(all.map(({ body: { id } }) => id)).size).to.equal(1);
     expect(all.map(({ status }) => status).sort()).to.deep.equal([200, 200, 202]);
     expect(all[0]!.headers.get("location")).to.equal(`/headwater/api/v1/operations/${all[0]!.body.id}`);
@@ -119,7 +132,10 @@ describe("the console's promotions, on the real engine", function () {
   });
 
   it("is cancelled while it waits, and what has passed stays", async () => {
-    const id = await start("ann", { through: ["dev", "prod"], overrides: [{ rule: "proven", reason: "staging is away" }] });
+    const id = await start("ann", {
+      through: ["dev", "prod"],
+      overrides: [{ rule: "proven", reason: "staging is away" }],
+    });
     await server.waiting("bob", id, "prod");
     expect((await server.ask("vic", "POST", `/operations/${id}/cancellation`, {})).status).to.equal(403);
     expect((await server.ask("olga", "POST", `/operations/${id}/cancellation`, {})).status).to.equal(202);
@@ -127,7 +143,9 @@ describe("the console's promotions, on the real engine", function () {
     expect(events.at(-1)!.data["outcome"]).to.equal("cancelled");
     const { body: detail } = await server.ask("vic", "GET", `/operations/${id}`);
     expect(detail.steps.map(({ state }: any) => state)).to.deep.equal(["passed", "stopped"]);
-    expect((await server.ask("olga", "POST", `/operations/${id}/cancellation`, {})).body.code).to.equal("console/not-running");
+    expect((await server.ask("olga", "POST", `/operations/${id}/cancellation`, {})).body.code).to.equal(
+      "console/not-running",
+    );
     expect((await server.ask("bob", "GET", "/approvals")).body).to.deep.equal([]);
   });
 
@@ -156,7 +174,9 @@ describe("the console's promotions, on the real engine", function () {
     const until = `${world.scene.folder}/cloud`;
     await world.scene.write("dev", { value: "as released", until });
     await server.followed("ann", await start("ann", { through: ["dev"] }));
-    expect((await server.ask("vic", "GET", "/environments/shop/dev/drift")).body).to.deep.equal({ state: "never" });
+    expect((await server.ask("vic", "GET", "/environments/shop/dev/drift")).body).to.deep.equal({
+      state: "never",
+    });
     expect((await server.ask("vic", "POST", "/environments/shop/dev/drift")).status).to.equal(403);
     await writeFile(`${until}.changed`, "");
     const [first, second] = await Promise.all(

@@ -34,7 +34,8 @@ describe("following operations", function () {
     }
     await server.ask("bob", "POST", `/operations/${id}/approvals/dev`, { approved: true, plan });
     const rest: Event[] = [];
-    for await (const event of server.events("vic", `/operations/${id}/events`, { lastEventId: "4" })) rest.push(event);
+    for await (const event of server.events("vic", `/operations/${id}/events`, { lastEventId: "4" }))
+      rest.push(event);
     const whole = await server.followed("vic", id);
     expect([...recorded(seen), ...recorded(rest)]).to.deep.equal(recorded(whole));
     expect(recorded(whole)[0]).to.equal("0 head");
@@ -104,10 +105,14 @@ describe("following operations", function () {
     await server.until("the feed says hello", async () => first.length > 0);
     const id = await start({ through: ["dev"] });
     await server.followed("vic", id);
-    await server.until("the end is told", async () => first.some(({ data }) => data["outcome"] === "succeeded"));
+    await server.until("the end is told", async () =>
+      first.some(({ data }) => data["outcome"] === "succeeded"),
+    );
     abort.abort();
     await following;
-    expect(first.filter(({ event }) => event === "operation").every(({ data }) => data["id"] === id)).to.equal(true);
+    expect(
+      first.filter(({ event }) => event === "operation").every(({ data }) => data["id"] === id),
+    ).to.equal(true);
     const second = await start({ through: ["staging"] });
     await server.followed("vic", second);
     const last = first.at(-1)!.id;
@@ -130,7 +135,12 @@ describe("a console that is killed in the middle of a promotion", function () {
     await scene.remove();
   });
 
-  async function host(): Promise<{ child: ChildProcess; ask: Server["ask"]; url: string; token: (name: string) => string }> {
+  async function host(): Promise<{
+    child: ChildProcess;
+    ask: Server["ask"];
+    url: string;
+    token: (name: string) => string;
+  }> {
     const script = path.join(path.dirname(fileURLToPath(import.meta.url)), "host.js");
     const child = spawn(process.execPath, [script, scene.folder], { stdio: ["ignore", "pipe", "inherit"] });
     children.push(child);
@@ -161,10 +171,16 @@ describe("a console that is killed in the middle of a promotion", function () {
     const second = await host();
     const again = await until("prod waits again", () => waits(second.ask));
     expect(again.plan, "the same changes").to.equal(before.plan);
-    const own = await second.ask("ann", "POST", `/operations/${id}/approvals/prod`, { approved: true, plan: again.plan });
+    const own = await second.ask("ann", "POST", `/operations/${id}/approvals/prod`, {
+      approved: true,
+      plan: again.plan,
+    });
     expect(own.status, "who started it is known after the restart").to.equal(403);
     // Decided, and killed again before anything is done of it.
-    const decided = await second.ask("bob", "POST", `/operations/${id}/approvals/prod`, { approved: true, plan: again.plan });
+    const decided = await second.ask("bob", "POST", `/operations/${id}/approvals/prod`, {
+      approved: true,
+      plan: again.plan,
+    });
     expect(decided.status, JSON.stringify(decided.body)).to.equal(200);
     second.child.kill("SIGKILL");
     await once(second.child, "exit");
@@ -172,7 +188,7 @@ describe("a console that is killed in the middle of a promotion", function () {
     const third = await host();
     const done = await until("it has ended", async () => {
       const { body: told } = await third.ask("vic", "GET", `/operations/${id}`);
-      return ["succeeded", "failed", "cancelled"].includes(told.outcome as string) ? (told as any) : undefined;
+      return ["succeeded", "failed", "cancelled"].includes(told.outcome as string) ? told : undefined;
     });
     expect(done.outcome, JSON.stringify(done.error)).to.equal("succeeded");
     expect(done).to.include({ startedBy: "ann" });
@@ -183,7 +199,9 @@ describe("a console that is killed in the middle of a promotion", function () {
     // A stream of before the first kill goes on with the third server.
     const client = { url: third.url, tokenOf: third.token } as Server;
     const events: Event[] = [];
-    for await (const event of Server.prototype.events.call(client, "vic", `/operations/${id}/events`, { lastEventId: "5" }))
+    for await (const event of Server.prototype.events.call(client, "vic", `/operations/${id}/events`, {
+      lastEventId: "5",
+    }))
       events.push(event);
     expect(events[0]!.id).to.equal("6");
     expect(events.some(({ event }) => event === "resumed")).to.equal(true);

@@ -49,7 +49,10 @@ export class Server {
 
   static async start(
     platform: Platform,
-    options: Partial<ConsoleOptions> & { readonly prefix?: string; readonly log?: (line: string) => void } = {},
+    options: Partial<ConsoleOptions> & {
+      readonly prefix?: string;
+      readonly log?: (line: string) => void;
+    } = {},
   ): Promise<Server> {
     const { prefix = "/headwater", log, ...rest } = options;
     const { tokens, authenticate } = tokensFor(PEOPLE);
@@ -101,7 +104,8 @@ export class Server {
       },
       ...(options.signal && { signal: options.signal }),
     });
-    if (response.status !== 200 || response.body === null) throw new Error(`a stream answered ${response.status}`);
+    if (response.status !== 200 || response.body === null)
+      throw new Error(`a stream answered ${response.status}`);
     const found: Event[] = [];
     const parser = createParser({
       onEvent: ({ id, event = "message", data }) =>
@@ -123,7 +127,7 @@ export class Server {
 
   /** Looks until there is something. */
   async until<T>(what: string, look: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
-    for (const end = Date.now() + timeoutMs; Date.now() < end; ) {
+    for (const end = Date.now() + timeoutMs; Date.now() < end;) {
       const found = await look();
       if (found !== undefined && found !== false) return found;
       await new Promise((resolve) => setTimeout(resolve, 50));

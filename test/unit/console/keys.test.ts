@@ -29,7 +29,10 @@ describe("requests with an idempotency key", () => {
     expect(all.map(({ id }) => id)).to.deep.equal(Array(4).fill("operation-1"));
     expect(all.filter(({ first }) => first)).to.have.length(1);
     // Another server, or this one after a restart.
-    expect(await once(new FolderStore(folder), about, start)).to.deep.equal({ id: "operation-1", first: false });
+    expect(await once(new FolderStore(folder), about, start)).to.deep.equal({
+      id: "operation-1",
+      first: false,
+    });
     expect(started).to.equal(1);
   });
 
@@ -37,7 +40,9 @@ describe("requests with an idempotency key", () => {
     await once(store, about, async () => "first");
     expect((await once(store, { ...about, by: "bob" }, async () => "of bob")).id).to.equal("of bob");
     const other = once(store, { ...about, request: { through: ["prod"] } }, async () => "never");
-    expect(((await other.catch((error: unknown) => error)) as HeadwaterError).code).to.equal("console/key-reused");
+    expect(((await other.catch((error: unknown) => error)) as HeadwaterError).code).to.equal(
+      "console/key-reused",
+    );
 
     const failing = { ...about, key: "one-that-fails" };
     const failure = once(store, failing, () => Promise.reject(new Error("no room")));

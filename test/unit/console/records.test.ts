@@ -30,7 +30,14 @@ describe("the console's view of records", () => {
 
   const at = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
   async function write(id: string, through: string[], lines: Line[], head: Line = {}): Promise<void> {
-    const first = { kind: "promotion", id, at: at(0), by: `ann@${os.hostname()}`, process: GONE, release: RELEASE };
+    const first = {
+      kind: "promotion",
+      id,
+      at: at(0),
+      by: `ann@${os.hostname()}`,
+      process: GONE,
+      release: RELEASE,
+    };
     const all = [{ ...first, program: "things", pipeline: "shop", through, ...head }, ...lines];
     await store.put(`records/${id}.jsonl`, all.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
@@ -72,13 +79,21 @@ describe("the console's view of records", () => {
     const resumed = { at: at(2), kind: "resumed", by: `bob@${os.hostname()}`, process: self() };
     await write("20260101-3-a", ["dev"], [phase("dev", "approve", "started"), resumed]);
     expect((await records.tell("20260101-3-a")).steps[0]).to.include({ state: "running" });
-    await write("20260101-4-a", ["dev"], [phase("dev", "approve", "started"), resumed, phase("dev", "approve", "started")]);
+    await write(
+      "20260101-4-a",
+      ["dev"],
+      [phase("dev", "approve", "started"), resumed, phase("dev", "approve", "started")],
+    );
     expect((await records.tell("20260101-4-a")).steps[0]).to.include({ state: "waiting" });
   });
 
   it("knows what is deployed where: the newest, of a way back the earlier release, nothing after a destroy", async () => {
     const up = phase("dev", "up", "succeeded");
-    await write("20260101-1-a", ["dev", "staging"], [up, phase("staging", "up", "succeeded"), end("succeeded")]);
+    await write(
+      "20260101-1-a",
+      ["dev", "staging"],
+      [up, phase("staging", "up", "succeeded"), end("succeeded")],
+    );
     await write(
       "20260101-2-a",
       ["staging"],
@@ -92,7 +107,11 @@ describe("the console's view of records", () => {
     await write("20260101-3-a", ["dev"], [end("succeeded")], { kind: "destroy", release: undefined });
     const deployed = await records.deployed();
     expect([...deployed.keys()]).to.deep.equal(["shop-staging"]);
-    expect(deployed.get("shop-staging")).to.include({ release: "b".repeat(12), operation: "20260101-2-a", passed: true });
+    expect(deployed.get("shop-staging")).to.include({
+      release: "b".repeat(12),
+      operation: "20260101-2-a",
+      passed: true,
+    });
   });
 
   it("pages through what fits, newest first", async () => {
@@ -111,19 +130,42 @@ describe("the console's view of records", () => {
   });
 
   it("shows a phase that a killed process had begun, and its successor did again, once", async () => {
-    await write("20260101-1-a", ["dev"], [
-      phase("dev", "preview", "started"),
-      { at: at(2), kind: "resumed", by: "bob@elsewhere", process: GONE },
-      phase("dev", "preview", "started"),
-      phase("dev", "preview", "succeeded", { elapsedMs: 5 }),
-      { at: at(3), kind: "gate", environment: "dev", rule: "proven", verdict: "refused", findings: [{ message: "no" }] },
-      { at: at(4), kind: "gate", environment: "dev", rule: "proven", verdict: "overridden", findings: [], reason: "yes" },
-      end("succeeded"),
-    ]);
+    await write(
+      "20260101-1-a",
+      ["dev"],
+      [
+        phase("dev", "preview", "started"),
+        { at: at(2), kind: "resumed", by: "bob@elsewhere", process: GONE },
+        phase("dev", "preview", "started"),
+        phase("dev", "preview", "succeeded", { elapsedMs: 5 }),
+        {
+          at: at(3),
+          kind: "gate",
+          environment: "dev",
+          rule: "proven",
+          verdict: "refused",
+          findings: [{ message: "no" }],
+        },
+        {
+          at: at(4),
+          kind: "gate",
+          environment: "dev",
+          rule: "proven",
+          verdict: "overridden",
+          findings: [],
+          reason: "yes",
+        },
+        end("succeeded"),
+      ],
+    );
     const { parts, resumed } = detailOf(await readRecord(store, "20260101-1-a"));
     expect(parts).to.have.length(1);
-    expect(parts[0]!.phases.map(({ name, state }) => [name, state])).to.deep.equal([["preview", "succeeded"]]);
-    expect(parts[0]!.verdicts).to.deep.equal([{ rule: "proven", verdict: "overridden", findings: [], reason: "yes" }]);
+    expect(parts[0]!.phases.map(({ name, state }) => [name, state])).to.deep.equal([
+      ["preview", "succeeded"],
+    ]);
+    expect(parts[0]!.verdicts).to.deep.equal([
+      { rule: "proven", verdict: "overridden", findings: [], reason: "yes" },
+    ]);
     expect(resumed.map(({ by }) => by)).to.deep.equal(["bob@elsewhere"]);
   });
 });
@@ -148,7 +190,9 @@ describe("a planned change, as people read it", () => {
   });
 
   it("is bounded, and says by how much", () => {
-    const many = Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`p${index}`, "x".repeat(5000)]));
+    const many = Object.fromEntries(
+      Array.from({ length: 250 }, (_, index) => [`p${index}`, "x".repeat(5000)]),
+    );
     const { properties, more } = changeOf({ ...change, replaceKeys: [], changedKeys: [], new: many });
     expect([properties.length, more]).to.deep.equal([200, 50]);
     expect(properties[0]!.new!.length).to.be.below(4100);

@@ -43,7 +43,17 @@ export function View({
   );
 }
 
-export function Section({ title, aside, children, id }: { title: string; aside?: ComponentChildren; children: ComponentChildren; id?: string }) {
+export function Section({
+  title,
+  aside,
+  children,
+  id,
+}: {
+  title: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+  id?: string;
+}) {
   return (
     <section class="section" id={id} aria-label={title}>
       <header>
@@ -99,18 +109,33 @@ export function Failure({ error, what }: { error: Error; what?: string }) {
 
 const MARKS: Readonly<Record<string, { tone: string; sign: string }>> = {
   ...Object.fromEntries(
-    ["passed", "succeeded", "SUCCESS", "fresh", "active", "running-well", "approved"].map((word) => [word, { tone: "good", sign: "✓" }]),
-  ),
-  ...Object.fromEntries(
-    ["failed", "FAILED", "failing", "refused", "error", "missing"].map((word) => [word, { tone: "bad", sign: "✕" }]),
-  ),
-  ...Object.fromEntries(
-    ["waiting", "late", "overridden", "interrupted", "paused", "expired", "stopped", "cancelled", "CANCELED"].map((word) => [
+    ["passed", "succeeded", "SUCCESS", "fresh", "active", "running-well", "approved"].map((word) => [
       word,
-      { tone: "warn", sign: "!" },
+      { tone: "good", sign: "✓" },
     ]),
   ),
-  ...Object.fromEntries(["running", "RUNNING", "PENDING", "QUEUED", "looking"].map((word) => [word, { tone: "busy", sign: "" }])),
+  ...Object.fromEntries(
+    ["failed", "FAILED", "failing", "refused", "error", "missing"].map((word) => [
+      word,
+      { tone: "bad", sign: "✕" },
+    ]),
+  ),
+  ...Object.fromEntries(
+    [
+      "waiting",
+      "late",
+      "overridden",
+      "interrupted",
+      "paused",
+      "expired",
+      "stopped",
+      "cancelled",
+      "CANCELED",
+    ].map((word) => [word, { tone: "warn", sign: "!" }]),
+  ),
+  ...Object.fromEntries(
+    ["running", "RUNNING", "PENDING", "QUEUED", "looking"].map((word) => [word, { tone: "busy", sign: "" }]),
+  ),
 };
 
 /** A state: a sign and a word, never a colour alone. */
@@ -176,7 +201,12 @@ export function Confirmed({
   const dialog = useRef<HTMLDialogElement>(null);
   return (
     <>
-      <button type="button" class={`button ${tone}`} disabled={busy} onClick={() => dialog.current?.showModal()}>
+      <button
+        type="button"
+        class={`button ${tone}`}
+        disabled={busy}
+        onClick={() => dialog.current?.showModal()}
+      >
         {label}
       </button>
       <dialog ref={dialog} aria-label={label}>

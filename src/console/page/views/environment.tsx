@@ -16,7 +16,11 @@ const TABS = [
 
 /** One environment: its pipeline, its runs, its drift, its stack. */
 export function EnvironmentView() {
-  const { pipeline = "", environment = "", tab = "" } = useParams<{ pipeline: string; environment: string; tab?: string }>();
+  const {
+    pipeline = "",
+    environment = "",
+    tab = "",
+  } = useParams<{ pipeline: string; environment: string; tab?: string }>();
   const at = `/environments/${pipeline}/${environment}`;
   const known = useGet<EnvironmentSummary[]>("/environments").data?.find(
     (each) => each.pipeline === pipeline && each.name === environment,
@@ -29,7 +33,9 @@ export function EnvironmentView() {
           <Facts
             all={[
               ["release", known.deployed === undefined ? "none" : <Release id={known.deployed.release} />],
-              ...(known.deployed === undefined ? [] : [["deployed", <Time at={known.deployed.at} />] as const]),
+              ...(known.deployed === undefined
+                ? []
+                : [["deployed", <Time at={known.deployed.at} />] as const]),
               ...(known.operation === undefined
                 ? []
                 : [["under way", <Link href={`/operations/${known.operation}`}>follow it</Link>] as const]),
@@ -42,7 +48,11 @@ export function EnvironmentView() {
     >
       <nav class="tabs" aria-label={`Views of ${environment}`}>
         {TABS.map(([path, text]) => (
-          <Link key={path} href={path === "" ? at : `${at}/${path}`} {...(tab === path ? { "aria-current": "page" as const } : {})}>
+          <Link
+            key={path}
+            href={path === "" ? at : `${at}/${path}`}
+            {...(tab === path ? { "aria-current": "page" as const } : {})}
+          >
             {text}
           </Link>
         ))}
@@ -67,11 +77,21 @@ function DriftPart({ at }: { at: string }) {
       aside={
         me?.roles.includes("operator") === true &&
         (query.data?.state === "looking" ? (
-          <button type="button" class="button" disabled={stop.isPending} onClick={() => stop.mutate(undefined)}>
+          <button
+            type="button"
+            class="button"
+            disabled={stop.isPending}
+            onClick={() => stop.mutate(undefined)}
+          >
             Stop
           </button>
         ) : (
-          <button type="button" class="button" disabled={look.isPending} onClick={() => look.mutate(undefined)}>
+          <button
+            type="button"
+            class="button"
+            disabled={look.isPending}
+            onClick={() => look.mutate(undefined)}
+          >
             Compare now
           </button>
         ))
@@ -85,7 +105,8 @@ function DriftPart({ at }: { at: string }) {
               {state === "never" && "Nobody has compared them yet."}
               {state === "looking" && (
                 <>
-                  <State word="running" text="comparing" /> for {by}, since {when !== undefined && <Time at={when} />}
+                  <State word="running" text="comparing" /> for {by}, since{" "}
+                  {when !== undefined && <Time at={when} />}
                 </>
               )}
               {state === "cancelled" && <State word="cancelled" text="the last comparison was stopped" />}
@@ -94,7 +115,9 @@ function DriftPart({ at }: { at: string }) {
                 <>
                   <State
                     word={resources.length === 0 ? "passed" : "late"}
-                    text={resources.length === 0 ? "no drift" : `${number(resources.length)} resources differ`}
+                    text={
+                      resources.length === 0 ? "no drift" : `${number(resources.length)} resources differ`
+                    }
                   />{" "}
                   as of {when !== undefined && <Time at={when} />}, for {by}
                 </>
@@ -127,13 +150,26 @@ function StackPart({ at }: { at: string }) {
                 ...(last === undefined
                   ? []
                   : [
-                      ["last", <>{`${last.kind} ${last.result}, `}<Time at={last.at} /></>] as const,
+                      [
+                        "last",
+                        <>
+                          {`${last.kind} ${last.result}, `}
+                          <Time at={last.at} />
+                        </>,
+                      ] as const,
                       ["changes", changesText(last.changes)] as const,
-                      ...(last.release === undefined ? [] : [["release", <Release id={last.release} />] as const]),
+                      ...(last.release === undefined
+                        ? []
+                        : [["release", <Release id={last.release} />] as const]),
                     ]),
                 ["after a failure", rules.onFailure],
-                ["before a promotion", rules.drift === "refuse" ? "drift is refused" : "drift is not looked for"],
-                ...(rules.maxChanges === undefined ? [] : [["at most", `${number(rules.maxChanges)} changes`] as const]),
+                [
+                  "before a promotion",
+                  rules.drift === "refuse" ? "drift is refused" : "drift is not looked for",
+                ],
+                ...(rules.maxChanges === undefined
+                  ? []
+                  : [["at most", `${number(rules.maxChanges)} changes`] as const]),
                 ...rules.freeze.map((window) => ["frozen", window] as const),
               ]}
             />

@@ -18,7 +18,9 @@ export function EnvironmentsView() {
       </label>
       <Loaded query={query} what="the environments">
         {(all) => {
-          const found = all.filter((each) => `${each.pipeline} ${each.name} ${each.deployed?.release ?? ""}`.includes(wanted.trim()));
+          const found = all.filter((each) =>
+            `${each.pipeline} ${each.name} ${each.deployed?.release ?? ""}`.includes(wanted.trim()),
+          );
           if (found.length === 0) return <Empty>None that fits.</Empty>;
           return (
             <table class="list long">
@@ -63,7 +65,10 @@ function Row({ environment }: { environment: EnvironmentSummary }) {
         ) : deployed === undefined ? (
           <State word="plain" text="not deployed" />
         ) : (
-          <State word={deployed.passed ? "passed" : "failed"} text={deployed.passed ? "passed" : "not passed"} />
+          <State
+            word={deployed.passed ? "passed" : "failed"}
+            text={deployed.passed ? "passed" : "not passed"}
+          />
         )}
       </td>
       <td>{deployed !== undefined && <Time at={deployed.at} />}</td>

@@ -11,7 +11,10 @@ export function EphemeralsView() {
   const query = useGet<Ephemeral[]>("/ephemerals", { everyMs: 15_000 });
   const mayChange = me?.roles.includes("operator") === true;
   return (
-    <View title="Ephemeral environments" about="Small copies with a time to live; they are destroyed with their data.">
+    <View
+      title="Ephemeral environments"
+      about="Small copies with a time to live; they are destroyed with their data."
+    >
       <Loaded query={query} what="the ephemeral environments">
         {(all) =>
           all.length === 0 ? (
@@ -37,8 +40,10 @@ function Card({ ephemeral, mayChange }: { ephemeral: Ephemeral; mayChange: boole
   const left = Date.parse(expires) - now;
   const whole = Date.parse(expires) - Date.parse(created);
   const extend = useChange<{ ttl: string }, { expires: string }>("PATCH", `/ephemerals/${pipeline}/${name}`);
-  const destroy = useChange<undefined, { id: string }>("DELETE", `/ephemerals/${pipeline}/${name}`, ({ id }) =>
-    go(`/operations/${id}`),
+  const destroy = useChange<undefined, { id: string }>(
+    "DELETE",
+    `/ephemerals/${pipeline}/${name}`,
+    ({ id }) => go(`/operations/${id}`),
   );
   return (
     <li class="card">
@@ -55,11 +60,19 @@ function Card({ ephemeral, mayChange }: { ephemeral: Ephemeral; mayChange: boole
           <State word="expired" text="expired: the next reap destroys it" />
         ) : (
           <>
-            <b>{duration(left < 3_600_000 ? left - (left % 1000) : left)}</b> <span>left, until {when(expires)}</span>
+            <b>{duration(left < 3_600_000 ? left - (left % 1000) : left)}</b>{" "}
+            <span>left, until {when(expires)}</span>
           </>
         )}
       </p>
-      <meter min={0} max={whole} low={whole * 0.2} optimum={whole} value={Math.max(0, left)} aria-label={`time left of ${name}`} />
+      <meter
+        min={0}
+        max={whole}
+        low={whole * 0.2}
+        optimum={whole}
+        value={Math.max(0, left)}
+        aria-label={`time left of ${name}`}
+      />
       <p class="small quiet">
         raised by {by}
         {holder !== undefined && `; ${holder}`}
@@ -68,7 +81,13 @@ function Card({ ephemeral, mayChange }: { ephemeral: Ephemeral; mayChange: boole
         <div class="actions">
           <span class="small quiet">Live on for</span>
           {["1h", "8h", "1d"].map((ttl) => (
-            <button key={ttl} type="button" class="button" disabled={extend.isPending} onClick={() => extend.mutate({ ttl })}>
+            <button
+              key={ttl}
+              type="button"
+              class="button"
+              disabled={extend.isPending}
+              onClick={() => extend.mutate({ ttl })}
+            >
               {ttl} <span class="hidden">from now for {name}</span>
             </button>
           ))}

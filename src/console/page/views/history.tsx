@@ -9,13 +9,18 @@ const PAGE = 50;
 /** What was done, and who asked for what. */
 export function HistoryView() {
   const [kind, setKind] = useState("");
-  const newest = useGet<Operation[]>(`/operations?limit=${PAGE}${kind === "" ? "" : `&kind=${kind}`}`, { everyMs: 30_000 });
+  const newest = useGet<Operation[]>(`/operations?limit=${PAGE}${kind === "" ? "" : `&kind=${kind}`}`, {
+    everyMs: 30_000,
+  });
   const [older, setOlder] = useState<readonly Operation[]>([]);
   const [done, setDone] = useState(false);
   const [error, setError] = useState<Error | null>(null);
   const more = async (last: string): Promise<void> => {
     try {
-      const found = await ask<Operation[]>("GET", `/operations?limit=${PAGE}&before=${last}${kind === "" ? "" : `&kind=${kind}`}`);
+      const found = await ask<Operation[]>(
+        "GET",
+        `/operations?limit=${PAGE}&before=${last}${kind === "" ? "" : `&kind=${kind}`}`,
+      );
       setOlder([...older, ...found]);
       setDone(found.length < PAGE);
       setError(null);

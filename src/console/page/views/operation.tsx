@@ -116,7 +116,12 @@ function Actions({ operation }: { operation: OperationDetail }) {
       )}
       {cancel.isSuccess && outcome === "running" && <span class="quiet">is being cancelled …</span>}
       {outcome === "interrupted" && operation.kind === "promotion" && (
-        <button type="button" class="button primary" disabled={resume.isPending} onClick={() => resume.mutate(undefined)}>
+        <button
+          type="button"
+          class="button primary"
+          disabled={resume.isPending}
+          onClick={() => resume.mutate(undefined)}
+        >
           Go on with it
         </button>
       )}
@@ -129,7 +134,9 @@ function Actions({ operation }: { operation: OperationDetail }) {
 /** After a gate has refused: the same once more, with the gates that stood in the way named. */
 function Again({ operation }: { operation: OperationDetail }) {
   const me = useMe();
-  const refused = operation.parts.flatMap(({ verdicts }) => verdicts.filter(({ verdict }) => verdict === "refused"));
+  const refused = operation.parts.flatMap(({ verdicts }) =>
+    verdicts.filter(({ verdict }) => verdict === "refused"),
+  );
   const from = operation.through.slice(operation.steps.findIndex(({ state }) => state === "failed"));
   if (me?.roles.includes("operator") !== true || !me.roles.includes("approver")) return null;
   const query = new URLSearchParams([
@@ -147,7 +154,15 @@ function Again({ operation }: { operation: OperationDetail }) {
   );
 }
 
-function StepPart({ operation, step, passing }: { operation: OperationDetail; step: Step; passing: Passing }) {
+function StepPart({
+  operation,
+  step,
+  passing,
+}: {
+  operation: OperationDetail;
+  step: Step;
+  passing: Passing;
+}) {
   const part = operation.parts.find(({ environment }) => environment === step.environment);
   const hasPreview = operation.hasPreviews.includes(step.environment);
   const done = [...passing.resources.values()].filter((state) => state === "done").length;
@@ -177,7 +192,8 @@ function StepPart({ operation, step, passing }: { operation: OperationDetail; st
             <PhaseLine key={`${phase.name}${index}`} phase={phase}>
               {phase.state === "started" && (
                 <>
-                  {passing.resources.size > 0 && `${done} of ${passing.resources.size} resources begun are done`}
+                  {passing.resources.size > 0 &&
+                    `${done} of ${passing.resources.size} resources begun are done`}
                   {passing.message}
                 </>
               )}
@@ -210,7 +226,9 @@ function StepPart({ operation, step, passing }: { operation: OperationDetail; st
           ))}
         </ul>
       )}
-      {part === undefined && <p class="quiet">{step.state === "passed" ? "had passed before" : "not reached"}</p>}
+      {part === undefined && (
+        <p class="quiet">{step.state === "passed" ? "had passed before" : "not reached"}</p>
+      )}
     </li>
   );
 }
@@ -222,11 +240,20 @@ function PhaseLine({ phase, children }: { phase: Phase; children?: preact.Compon
   return (
     <li>
       <span class="phase">
-        <State word={running ? (name === "approve" ? "waiting" : "running") : state === "succeeded" ? "passed" : state} text={name} />
+        <State
+          word={
+            running ? (name === "approve" ? "waiting" : "running") : state === "succeeded" ? "passed" : state
+          }
+          text={name}
+        />
         <span class="quiet small">
           {changes !== undefined ? changesText(changes) : (phase.name !== "checks" && message) || ""}
         </span>
-        <span class="took">{duration(running ? Math.max(0, Math.floor((now - Date.parse(at)) / 1000) * 1000) : (elapsedMs ?? 0))}</span>
+        <span class="took">
+          {duration(
+            running ? Math.max(0, Math.floor((now - Date.parse(at)) / 1000) * 1000) : (elapsedMs ?? 0),
+          )}
+        </span>
       </span>
       <div class="small">{children}</div>
     </li>
@@ -236,12 +263,15 @@ function PhaseLine({ phase, children }: { phase: Phase; children?: preact.Compon
 function heard(before: Passing, data: Record<string, unknown>): Passing {
   if (data["type"] === "resource") {
     if (data["op"] === "same") return before;
-    return { ...before, resources: new Map(before.resources).set(String(data["urn"]), String(data["state"])) };
+    return {
+      ...before,
+      resources: new Map(before.resources).set(String(data["urn"]), String(data["state"])),
+    };
   }
   if (data["type"] === "diagnostic") {
     const line = { severity: String(data["severity"]), message: String(data["message"]) };
     return { ...before, diagnostics: [...before.diagnostics.slice(-199), line] };
   }
-  return data["message"] === undefined ? before : { ...before, message: String(data["message"]) };
+  const { message } = data;
+  return typeof message === "string" ? { ...before, message } : before;
 }
-

@@ -22,13 +22,25 @@ export function PathView() {
       }
     >
       <Loaded query={environments} what="the environments">
-        {(all) => <Paths environments={all} operations={operations.data ?? []} mayStart={me?.roles.includes("operator") === true} />}
+        {(all) => (
+          <Paths
+            environments={all}
+            operations={operations.data ?? []}
+            mayStart={me?.roles.includes("operator") === true}
+          />
+        )}
       </Loaded>
       <div class="columns">
         <WaitingList />
         <Section title="Latest" aside={<Link href="/history">All of the history</Link>}>
           <Loaded query={operations} what="the history">
-            {(all) => (all.length === 0 ? <Empty>Nothing has been done yet.</Empty> : <OperationList operations={all} />)}
+            {(all) =>
+              all.length === 0 ? (
+                <Empty>Nothing has been done yet.</Empty>
+              ) : (
+                <OperationList operations={all} />
+              )
+            }
           </Loaded>
         </Section>
       </div>
@@ -51,7 +63,9 @@ function Paths({
     <>
       {pipelines.map((pipeline) => {
         const own = environments.filter((each) => each.pipeline === pipeline && !each.ephemeral);
-        const onPath = own.filter(({ position }) => position !== undefined).sort((a, b) => a.position! - b.position!);
+        const onPath = own
+          .filter(({ position }) => position !== undefined)
+          .sort((a, b) => a.position! - b.position!);
         const path = onPath.length > 0 ? onPath : own.slice(0, 6);
         const others = own.length - path.length;
         return (
@@ -96,14 +110,22 @@ function Stop({
   const { pipeline, name, deployed, holder } = environment;
   const step = operation?.steps.find((each) => each.environment === name);
   const same = before?.deployed !== undefined && before.deployed.release === deployed?.release;
-  const next = before?.deployed !== undefined && before.deployed.passed && !same && environment.operation === undefined;
+  const next =
+    before?.deployed !== undefined && before.deployed.passed && !same && environment.operation === undefined;
   return (
     <li class={`stop ${same ? "same" : ""}`}>
       {before !== undefined && (
         <div class="leg">
           {next && mayStart ? (
-            <Link href={`/promote?pipeline=${pipeline}&through=${name}&release=${before.deployed!.release}`} class="button small">
-              Promote<span class="hidden"> {short(before.deployed!.release)} to {name}</span>
+            <Link
+              href={`/promote?pipeline=${pipeline}&through=${name}&release=${before.deployed!.release}`}
+              class="button small"
+            >
+              Promote
+              <span class="hidden">
+                {" "}
+                {short(before.deployed!.release)} to {name}
+              </span>
             </Link>
           ) : (
             <span class="quiet small">{same ? "same release" : ""}</span>
@@ -125,7 +147,10 @@ function Stop({
               <Release id={deployed.release} />
             </p>
             <p class="small">
-              <State word={deployed.passed ? "passed" : "failed"} text={deployed.passed ? "passed" : "not passed"} />{" "}
+              <State
+                word={deployed.passed ? "passed" : "failed"}
+                text={deployed.passed ? "passed" : "not passed"}
+              />{" "}
               <Time at={deployed.at} />
             </p>
           </>
@@ -176,12 +201,19 @@ function WaitingList() {
                       <span class="id">{short(each.release)}</span>
                       <br />
                       <span class="quiet small">
-                        {changesText(each.changes)}; started by {each.startedBy}, asked <Time at={each.since} />
+                        {changesText(each.changes)}; started by {each.startedBy}, asked{" "}
+                        <Time at={each.since} />
                       </span>
                     </span>
                     <State
                       word={each.mayApprove ? "waiting" : "plain"}
-                      text={each.mayApprove ? "for you" : each.why === undefined || each.why.includes("role") ? "for an approver" : "for somebody else"}
+                      text={
+                        each.mayApprove
+                          ? "for you"
+                          : each.why === undefined || each.why.includes("role")
+                            ? "for an approver"
+                            : "for somebody else"
+                      }
                     />
                   </Link>
                 </li>
@@ -214,7 +246,9 @@ export function OperationList({ operations }: { operations: readonly Operation[]
                 {operation.error !== undefined && `: ${operation.error.message.split("\n", 1)[0] ?? ""}`}
               </span>
             </span>
-            <State word={operation.steps.some(({ state }) => state === "waiting") ? "waiting" : operation.outcome} />
+            <State
+              word={operation.steps.some(({ state }) => state === "waiting") ? "waiting" : operation.outcome}
+            />
           </Link>
         </li>
       ))}

@@ -21,8 +21,15 @@ export function PipelinePart({ at }: { at: string }) {
             </div>
           )}
           <Drawing state={state} />
-          <Section title="Tables" aside={`promise: at most ${duration(state.promiseSeconds * 1000)} behind the source`}>
-            {state.tables.length === 0 ? <Empty>The pipeline has no tables.</Empty> : <Tables at={at} state={state} />}
+          <Section
+            title="Tables"
+            aside={`promise: at most ${duration(state.promiseSeconds * 1000)} behind the source`}
+          >
+            {state.tables.length === 0 ? (
+              <Empty>The pipeline has no tables.</Empty>
+            ) : (
+              <Tables at={at} state={state} />
+            )}
           </Section>
         </>
       )}
@@ -32,16 +39,26 @@ export function PipelinePart({ at }: { at: string }) {
 
 function Drawing({ state }: { state: PipelineState }) {
   const { tables, replication, landing, job } = state;
-  const sum = (of: (table: TableState) => number): number => tables.reduce((total, table) => total + of(table), 0);
+  const sum = (of: (table: TableState) => number): number =>
+    tables.reduce((total, table) => total + of(table), 0);
   const loaded = sum(({ replication: r }) => r?.loadedRows ?? 0);
   const changed = sum(({ replication: r }) => (r === undefined ? 0 : r.inserts + r.updates + r.deletes));
   const lags = tables.flatMap(({ lagSeconds }) => (lagSeconds === undefined ? [] : [lagSeconds]));
-  const worst = tables.some((table) => table.state === "failing") ? "failing" : tables.some((table) => table.state === "late") ? "late" : "fresh";
+  const worst = tables.some((table) => table.state === "failing")
+    ? "failing"
+    : tables.some((table) => table.state === "late")
+      ? "late"
+      : "fresh";
   const errors = tables.filter(({ state: its }) => its === "failing").length;
   const running = replication !== undefined && /running|replication/.test(replication.status);
   return (
     <ol class="flow" aria-label="From source to history table">
-      <Station name="Source" title={state.engine} value={number(tables.length)} unit={tables.length === 1 ? "table" : "tables"} />
+      <Station
+        name="Source"
+        title={state.engine}
+        value={number(tables.length)}
+        unit={tables.length === 1 ? "table" : "tables"}
+      />
       <Station
         name="Replication"
         title="DMS"
@@ -49,12 +66,22 @@ function Drawing({ state }: { state: PipelineState }) {
         unit={`rows: ${number(loaded)} loaded, ${number(changed)} changes`}
         state={
           <State
-            word={replication === undefined ? "missing" : running ? "active" : replication.failures.length > 0 ? "failed" : "stopped"}
+            word={
+              replication === undefined
+                ? "missing"
+                : running
+                  ? "active"
+                  : replication.failures.length > 0
+                    ? "failed"
+                    : "stopped"
+            }
             text={replication?.status ?? "missing"}
           />
         }
       >
-        {replication?.failures.map((failure) => <span key={failure}>{failure}</span>)}
+        {replication?.failures.map((failure) => (
+          <span key={failure}>{failure}</span>
+        ))}
       </Station>
       <Station
         name="Landing zone"
@@ -73,7 +100,12 @@ function Drawing({ state }: { state: PipelineState }) {
         title="apply"
         value={number(job.active)}
         unit={job.active === 1 ? "run now" : "runs now"}
-        state={<State word={job.trigger} text={job.trigger === "active" ? "trigger waits" : `trigger ${job.trigger}`} />}
+        state={
+          <State
+            word={job.trigger}
+            text={job.trigger === "active" ? "trigger waits" : `trigger ${job.trigger}`}
+          />
+        }
       >
         {job.last !== undefined && (
           <span>
@@ -162,10 +194,30 @@ function Tables({ at, state }: { at: string; state: PipelineState }) {
   );
 }
 
-function Row({ at, table, promiseSeconds, now }: { at: string; table: TableState; promiseSeconds: number; now: number }) {
-  const { name, source, replication: counted, waitingFiles, oldestWaiting, events, unfolded, lagSeconds } = table;
+function Row({
+  at,
+  table,
+  promiseSeconds,
+  now,
+}: {
+  at: string;
+  table: TableState;
+  promiseSeconds: number;
+  now: number;
+}) {
+  const {
+    name,
+    source,
+    replication: counted,
+    waitingFiles,
+    oldestWaiting,
+    events,
+    unfolded,
+    lagSeconds,
+  } = table;
   // What waits is behind for as long as it has waited; else what the last run that took something in has said.
-  const behind = oldestWaiting === undefined ? lagSeconds : Math.max(0, (now - Date.parse(oldestWaiting)) / 1000);
+  const behind =
+    oldestWaiting === undefined ? lagSeconds : Math.max(0, (now - Date.parse(oldestWaiting)) / 1000);
   return (
     <tr>
       <th scope="row">
@@ -188,7 +240,9 @@ function Row({ at, table, promiseSeconds, now }: { at: string; table: TableState
       <td class="right" data-name="not folded">
         {number(unfolded)}
       </td>
-      <td data-name="behind">{behind === undefined ? "–" : <Lag seconds={behind} promise={promiseSeconds} />}</td>
+      <td data-name="behind">
+        {behind === undefined ? "–" : <Lag seconds={behind} promise={promiseSeconds} />}
+      </td>
       <td data-name="state">
         <State word={table.state} />
         {table.quarantined > 0 && <span class="tag bad">{number(table.quarantined)} set aside</span>}

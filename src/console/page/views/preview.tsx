@@ -53,7 +53,9 @@ const GROUPS = [
 function Changes({ preview }: { preview: Preview }) {
   const resources = preview.resources.filter(({ type }) => type !== "pulumi:pulumi:Stack");
   const known = new Set<string>(GROUPS.map(([op]) => op));
-  const others = [...new Set(resources.map(({ op }) => op).filter((op) => !known.has(op)))].map((op) => [op, "·", op] as const);
+  const others = [...new Set(resources.map(({ op }) => op).filter((op) => !known.has(op)))].map(
+    (op) => [op, "·", op] as const,
+  );
   if (resources.length === 0) {
     return (
       <Section title="Resources">
@@ -70,7 +72,12 @@ function Changes({ preview }: { preview: Preview }) {
           <Section key={op} title={title} aside={number(own.length)}>
             <ul class="diff">
               {own.map((change) => (
-                <Resource key={change.urn} change={change} sign={sign} open={resources.length <= 6 || (resources.length <= 12 && op !== "create")} />
+                <Resource
+                  key={change.urn}
+                  change={change}
+                  sign={sign}
+                  open={resources.length <= 6 || (resources.length <= 12 && op !== "create")}
+                />
               ))}
             </ul>
           </Section>
@@ -124,7 +131,9 @@ export function Resource({ change, sign, open }: { change: Change; sign: string;
                   <ins>{now}</ins>
                 </dd>
               )}
-              {old === undefined && now === undefined && <dd class="quiet">differs; the values are secret or not known yet</dd>}
+              {old === undefined && now === undefined && (
+                <dd class="quiet">differs; the values are secret or not known yet</dd>
+              )}
             </div>
           ))}
           {more > 0 && <p class="quiet">and {number(more)} more</p>}
@@ -179,7 +188,8 @@ function Decision({ preview, operation }: { preview: Preview; operation: Operati
   if (decision !== undefined) {
     return (
       <div class="decision" role="status">
-        <State word={decision.approved ? "approved" : "refused"} /> by {decision.by}, <Time at={decision.at} />
+        <State word={decision.approved ? "approved" : "refused"} /> by {decision.by},{" "}
+        <Time at={decision.at} />
         {decision.reason !== undefined && <span> : {decision.reason}</span>}
       </div>
     );
@@ -205,7 +215,11 @@ function Decision({ preview, operation }: { preview: Preview; operation: Operati
         <>
           <label class="grow">
             Remark
-            <input value={reason} placeholder="not needed; it is recorded" onInput={(event) => setReason(event.currentTarget.value)} />
+            <input
+              value={reason}
+              placeholder="not needed; it is recorded"
+              onInput={(event) => setReason(event.currentTarget.value)}
+            />
           </label>
           <button type="button" class="button bad" disabled={decide.isPending} onClick={() => send(false)}>
             Refuse

@@ -9,7 +9,10 @@ import { Failure, Loaded, View } from "../parts/parts.js";
 export function PromoteView() {
   const environments = useGet<EnvironmentSummary[]>("/environments");
   return (
-    <View title="Promote a release" about="Preview, gates, approval where it is asked for, up and checks; environment by environment.">
+    <View
+      title="Promote a release"
+      about="Preview, gates, approval where it is asked for, up and checks; environment by environment."
+    >
       <Loaded query={environments} what="the environments">
         {(all) => <Form environments={all.filter(({ ephemeral }) => !ephemeral)} />}
       </Loaded>
@@ -26,7 +29,9 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
   const releases = useGet<ReleaseSummary[]>("/releases").data ?? [];
   const pipelines = [...new Set(environments.map(({ pipeline }) => pipeline))];
   const [pipeline, setPipeline] = useState(asked.get("pipeline") ?? pipelines[0] ?? "");
-  const [through, setThrough] = useState<readonly string[]>((asked.get("through") ?? "").split(",").filter((name) => name !== ""));
+  const [through, setThrough] = useState<readonly string[]>(
+    (asked.get("through") ?? "").split(",").filter((name) => name !== ""),
+  );
   const [release, setRelease] = useState(asked.get("release") ?? "");
   const [ask, setAsk] = useState<"protected" | "always">("protected");
   const [rollback, setRollback] = useState(false);
@@ -34,7 +39,9 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
   const [overrides, setOverrides] = useState<readonly Override[]>(
     asked.getAll("override").map((rule) => ({ rule, reason: "" })),
   );
-  const start = useChange<Partial<StartPromotion>, { id: string }>("POST", "/promotions", ({ id }) => go(`/operations/${id}`));
+  const start = useChange<Partial<StartPromotion>, { id: string }>("POST", "/promotions", ({ id }) =>
+    go(`/operations/${id}`),
+  );
   const own = environments
     .filter((each) => each.pipeline === pipeline)
     .sort((a, b) => (a.position ?? 1e9) - (b.position ?? 1e9));
@@ -80,7 +87,9 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
             .map(({ id, environments: where }) => (
               <option key={id} value={id}>
                 {short(id)}
-                {where.length > 0 ? `, in ${where.map((stack) => stack.split("/").slice(1).join("/")).join(", ")}` : ""}
+                {where.length > 0
+                  ? `, in ${where.map((stack) => stack.split("/").slice(1).join("/")).join(", ")}`
+                  : ""}
               </option>
             ))}
         </select>
@@ -99,7 +108,8 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
       </fieldset>
       {toProtected.length > 0 && (
         <p class="note">
-          {toProtected.join(", ")}: another person than you has to approve the preview before anything changes.
+          {toProtected.join(", ")}: another person than you has to approve the preview before anything
+          changes.
         </p>
       )}
       <fieldset>
@@ -113,11 +123,19 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
           Every preview waits for an approval
         </label>
         <label class="tick">
-          <input type="checkbox" checked={checks} onChange={(event) => setChecks(event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={checks}
+            onChange={(event) => setChecks(event.currentTarget.checked)}
+          />
           Check each environment after up
         </label>
         <label class="tick">
-          <input type="checkbox" checked={rollback} onChange={(event) => setRollback(event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={rollback}
+            onChange={(event) => setRollback(event.currentTarget.checked)}
+          />
           After a failure go back to the last release that passed
         </label>
       </fieldset>
@@ -137,14 +155,26 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
               </label>
               <label class="grow">
                 Why; it is recorded
-                <input value={override.reason} required onInput={(event) => change(index, { reason: event.currentTarget.value })} />
+                <input
+                  value={override.reason}
+                  required
+                  onInput={(event) => change(index, { reason: event.currentTarget.value })}
+                />
               </label>
-              <button type="button" class="button" onClick={() => setOverrides(overrides.filter((_, at) => at !== index))}>
+              <button
+                type="button"
+                class="button"
+                onClick={() => setOverrides(overrides.filter((_, at) => at !== index))}
+              >
                 Remove<span class="hidden"> the override of {override.rule}</span>
               </button>
             </div>
           ))}
-          <button type="button" class="button" onClick={() => setOverrides([...overrides, { rule: "", reason: "" }])}>
+          <button
+            type="button"
+            class="button"
+            onClick={() => setOverrides([...overrides, { rule: "", reason: "" }])}
+          >
             Override a gate
           </button>
         </fieldset>
@@ -152,7 +182,9 @@ function Form({ environments }: { environments: readonly EnvironmentSummary[] })
       {start.error !== null && <Failure error={start.error} />}
       <div class="actions">
         <button class="button primary" disabled={chosen.length === 0 || start.isPending}>
-          {start.isPending ? "Starting …" : `Promote through ${chosen.map(({ name }) => name).join(", ") || "…"}`}
+          {start.isPending
+            ? "Starting …"
+            : `Promote through ${chosen.map(({ name }) => name).join(", ") || "…"}`}
         </button>
       </div>
     </form>

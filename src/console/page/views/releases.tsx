@@ -39,7 +39,9 @@ export function ReleasesView() {
                         </Link>
                       ))}
                     </td>
-                    <td data-name="first promoted">{firstPromoted === undefined ? "never" : <Time at={firstPromoted} />}</td>
+                    <td data-name="first promoted">
+                      {firstPromoted === undefined ? "never" : <Time at={firstPromoted} />}
+                    </td>
                   </tr>
                 ))}
               </tbody>
@@ -61,7 +63,10 @@ export function ReleaseView() {
       actions={
         me?.roles.includes("operator") === true &&
         query.data !== undefined && (
-          <Link class="button primary" href={`/promote?pipeline=${query.data.pipeline}&release=${query.data.id}`}>
+          <Link
+            class="button primary"
+            href={`/promote?pipeline=${query.data.pipeline}&release=${query.data.id}`}
+          >
             Promote it
           </Link>
         )
@@ -83,7 +88,9 @@ export function ReleaseView() {
               />
             </Section>
             <Section title="Providers" aside="installed versions">
-              <Facts all={Object.entries(parts.providers).map(([name, version]) => [name, version] as const)} />
+              <Facts
+                all={Object.entries(parts.providers).map(([name, version]) => [name, version] as const)}
+              />
             </Section>
           </div>
         )}

@@ -56,7 +56,11 @@ export function RunsPart({ at }: { at: string }) {
 
 /** One run: what it brought, and what its notebooks said. */
 export function RunView() {
-  const { pipeline = "", environment = "", run = "" } = useParams<{ pipeline: string; environment: string; run: string }>();
+  const {
+    pipeline = "",
+    environment = "",
+    run = "",
+  } = useParams<{ pipeline: string; environment: string; run: string }>();
   const at = `/environments/${pipeline}/${environment}`;
   const query = useGet<RunDetail>(`${at}/runs/${run}`, { everyMs: 10_000 });
   return (
@@ -136,7 +140,11 @@ export function RunView() {
               )}
             </Section>
             {tasks.map(({ key, state, output, error, trace }) => (
-              <Section key={key} title={`Log of ${key === "" ? "the notebook" : key}`} aside={state !== undefined && <State word={state} />}>
+              <Section
+                key={key}
+                title={`Log of ${key === "" ? "the notebook" : key}`}
+                aside={state !== undefined && <State word={state} />}
+              >
                 {error !== undefined && <pre class="failure">{error}</pre>}
                 {trace !== undefined && (
                   <details>

@@ -9,7 +9,11 @@ import { Empty, Facts, Loaded, Section, State, Time, View } from "../parts/parts
 
 /** One table's history: versions over time, a row's life, what it holds against what it held. */
 export default function TableView() {
-  const { pipeline = "", environment = "", table = "" } = useParams<{ pipeline: string; environment: string; table: string }>();
+  const {
+    pipeline = "",
+    environment = "",
+    table = "",
+  } = useParams<{ pipeline: string; environment: string; table: string }>();
   const at = `/environments/${pipeline}/${environment}/tables/${table}`;
   const query = useGet<TableHistory>(at, { everyMs: 30_000 });
   return (
@@ -24,7 +28,9 @@ export default function TableView() {
             <Facts
               all={[
                 ["rows now", number(query.data.current)],
-                ...(query.data.versions === undefined ? [] : [["versions", number(query.data.versions)] as const]),
+                ...(query.data.versions === undefined
+                  ? []
+                  : [["versions", number(query.data.versions)] as const]),
                 ["key", query.data.keys.join(", ")],
               ]}
             />
@@ -35,16 +41,24 @@ export default function TableView() {
       <Loaded query={query} what="the history">
         {(history) => (
           <>
-            <Section title="Versions over time" aside={history.bucketSeconds !== undefined && `by ${duration(history.bucketSeconds * 1000)}`}>
+            <Section
+              title="Versions over time"
+              aside={history.bucketSeconds !== undefined && `by ${duration(history.bucketSeconds * 1000)}`}
+            >
               {history.began.length === 0 ? (
-                <Empty>{history.versions === undefined ? "SCD type 1 keeps no versions." : "There are none yet."}</Empty>
+                <Empty>
+                  {history.versions === undefined ? "SCD type 1 keeps no versions." : "There are none yet."}
+                </Empty>
               ) : (
                 <Chart history={history} />
               )}
             </Section>
             <Life at={at} history={history} />
             <Compare at={at} history={history} />
-            <Section title="Runs that brought something" aside={`the last ${number(Math.min(20, history.runs.length))}`}>
+            <Section
+              title="Runs that brought something"
+              aside={`the last ${number(Math.min(20, history.runs.length))}`}
+            >
               <table class="list">
                 <thead>
                   <tr>
@@ -60,24 +74,26 @@ export default function TableView() {
                   </tr>
                 </thead>
                 <tbody>
-                  {history.runs.slice(0, 20).map(({ run, at: time, outcome, events, lagSeconds, way, error }) => (
-                    <tr key={run + time}>
-                      <th scope="row">
-                        <Time at={time} />
-                      </th>
-                      <td data-name="outcome">
-                        <State word={outcome} />
-                        {error !== undefined && <pre>{error}</pre>}
-                      </td>
-                      <td class="right" data-name="events">
-                        {number(events)}
-                      </td>
-                      <td class="right" data-name="behind">
-                        {lagSeconds === undefined ? "" : duration(lagSeconds * 1000)}
-                      </td>
-                      <td data-name="folded">{way}</td>
-                    </tr>
-                  ))}
+                  {history.runs
+                    .slice(0, 20)
+                    .map(({ run, at: time, outcome, events, lagSeconds, way, error }) => (
+                      <tr key={run + time}>
+                        <th scope="row">
+                          <Time at={time} />
+                        </th>
+                        <td data-name="outcome">
+                          <State word={outcome} />
+                          {error !== undefined && <pre>{error}</pre>}
+                        </td>
+                        <td class="right" data-name="events">
+                          {number(events)}
+                        </td>
+                        <td class="right" data-name="behind">
+                          {lagSeconds === undefined ? "" : duration(lagSeconds * 1000)}
+                        </td>
+                        <td data-name="folded">{way}</td>
+                      </tr>
+                    ))}
                 </tbody>
               </table>
             </Section>
@@ -97,7 +113,11 @@ function Chart({ history: { began, bucketSeconds = 1 } }: { history: TableHistor
     const style = getComputedStyle(element);
     const color = (name: string): string => style.getPropertyValue(name).trim();
     const bars = uPlot.paths.bars?.({ size: [0.8, 40], align: 1 });
-    const axis = { stroke: color("--ink-2"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: color("--ink-2"),
+      grid: { stroke: color("--line"), width: 1 },
+      ticks: { show: false },
+    };
     const times = began.map(({ at }) => Date.parse(at) / 1000);
     const plot = new uPlot(
       {
@@ -109,11 +129,28 @@ function Chart({ history: { began, bucketSeconds = 1 } }: { history: TableHistor
           x: { range: (_, min, max) => [min - bucketSeconds / 2, max + bucketSeconds * 1.5] },
           y: { range: (_, __, max) => [0, Math.max(1, max)] },
         },
-        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000)), space: 80 }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")) }],
+        axes: [
+          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000)), space: 80 },
+          {
+            ...axis,
+            size: 60,
+            values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : "")),
+          },
+        ],
         series: [
           {},
-          { ...(bars === undefined ? {} : { paths: bars }), fill: color("--chart-2"), stroke: "transparent", points: { show: false } },
-          { ...(bars === undefined ? {} : { paths: bars }), fill: color("--chart-1"), stroke: "transparent", points: { show: false } },
+          {
+            ...(bars === undefined ? {} : { paths: bars }),
+            fill: color("--chart-2"),
+            stroke: "transparent",
+            points: { show: false },
+          },
+          {
+            ...(bars === undefined ? {} : { paths: bars }),
+            fill: color("--chart-1"),
+            stroke: "transparent",
+            points: { show: false },
+          },
         ],
       },
       [times, began.map(({ versions }) => versions), began.map(({ current }) => current)],
@@ -168,7 +205,9 @@ const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
 /** The day where it begins, else the time. */
 function clock(ms: number): string {
   const date = new Date(ms);
-  return date.getHours() + date.getMinutes() + date.getSeconds() === 0 ? DAY.format(date) : CLOCK.format(date);
+  return date.getHours() + date.getMinutes() + date.getSeconds() === 0
+    ? DAY.format(date)
+    : CLOCK.format(date);
 }
 
 /** A row's life as a timeline: what each version changed. */
@@ -176,7 +215,9 @@ function Life({ at, history }: { at: string; history: TableHistory }) {
   const { keys, startColumn, endColumn } = history;
   const [key, setKey] = useState<Readonly<Record<string, string>>>({});
   const [asked, setAsked] = useState<string | undefined>();
-  const query = useGet<Rows>(`${at}/life?key=${encodeURIComponent(asked ?? "")}`, { enabled: asked !== undefined });
+  const query = useGet<Rows>(`${at}/life?key=${encodeURIComponent(asked ?? "")}`, {
+    enabled: asked !== undefined,
+  });
   return (
     <Section title="A row’s life">
       <form
@@ -189,7 +230,11 @@ function Life({ at, history }: { at: string; history: TableHistory }) {
         {keys.map((column) => (
           <label key={column}>
             {column}
-            <input required value={key[column] ?? ""} onInput={(event) => setKey({ ...key, [column]: event.currentTarget.value })} />
+            <input
+              required
+              value={key[column] ?? ""}
+              onInput={(event) => setKey({ ...key, [column]: event.currentTarget.value })}
+            />
           </label>
         ))}
         <button class="button">Show</button>
@@ -203,7 +248,15 @@ function Life({ at, history }: { at: string; history: TableHistory }) {
   );
 }
 
-function Timeline({ rows: { columns, rows }, startColumn, endColumn }: { rows: Rows; startColumn: string | undefined; endColumn: string | undefined }) {
+function Timeline({
+  rows: { columns, rows },
+  startColumn,
+  endColumn,
+}: {
+  rows: Rows;
+  startColumn: string | undefined;
+  endColumn: string | undefined;
+}) {
   if (rows.length === 0) return <Empty>There never was such a row.</Empty>;
   const index = (name: string | undefined): number => columns.findIndex((column) => column.name === name);
   const [start, end, current] = [index(startColumn), index(endColumn), index("current")];
@@ -260,7 +313,9 @@ function Compare({ at, history }: { at: string; history: TableHistory }) {
   const [moment, setMoment] = useState("");
   const now = useGet<Rows>(`${at}/rows?limit=20`);
   const asOf = moment === "" ? undefined : new Date(moment).toISOString();
-  const then = useGet<Rows>(`${at}/rows?limit=20&asOf=${encodeURIComponent(asOf ?? "")}`, { enabled: asOf !== undefined });
+  const then = useGet<Rows>(`${at}/rows?limit=20&asOf=${encodeURIComponent(asOf ?? "")}`, {
+    enabled: asOf !== undefined,
+  });
   return (
     <Section
       title="Now and as of a moment"
@@ -268,7 +323,12 @@ function Compare({ at, history }: { at: string; history: TableHistory }) {
         history.startColumn !== undefined && (
           <label class="inline">
             As of
-            <input type="datetime-local" step={1} value={moment} onInput={(event) => setMoment(event.currentTarget.value)} />
+            <input
+              type="datetime-local"
+              step={1}
+              value={moment}
+              onInput={(event) => setMoment(event.currentTarget.value)}
+            />
           </label>
         )
       }
@@ -276,20 +336,41 @@ function Compare({ at, history }: { at: string; history: TableHistory }) {
       <div class={asOf === undefined ? "" : "columns equal"}>
         {asOf !== undefined && (
           <Loaded query={then} what="what it held then">
-            {(rows) => <RowTable caption={`As of ${when(asOf)}`} rows={rows} other={now.data} keys={history.keys} />}
+            {(rows) => (
+              <RowTable caption={`As of ${when(asOf)}`} rows={rows} other={now.data} keys={history.keys} />
+            )}
           </Loaded>
         )}
         <Loaded query={now} what="what it holds now">
-          {(rows) => <RowTable caption="Now" rows={rows} other={asOf === undefined ? undefined : then.data} keys={history.keys} />}
+          {(rows) => (
+            <RowTable
+              caption="Now"
+              rows={rows}
+              other={asOf === undefined ? undefined : then.data}
+              keys={history.keys}
+            />
+          )}
         </Loaded>
       </div>
     </Section>
   );
 }
 
-function RowTable({ caption, rows, other, keys }: { caption: string; rows: Rows; other: Rows | undefined; keys: readonly string[] }) {
+function RowTable({
+  caption,
+  rows,
+  other,
+  keys,
+}: {
+  caption: string;
+  rows: Rows;
+  other: Rows | undefined;
+  keys: readonly string[];
+}) {
   const keyOf = (row: readonly (string | null)[], columns: Rows["columns"]): string =>
-    JSON.stringify(keys.map((key) => row[columns.findIndex(({ name }) => name.toLowerCase() === key.toLowerCase())]));
+    JSON.stringify(
+      keys.map((key) => row[columns.findIndex(({ name }) => name.toLowerCase() === key.toLowerCase())]),
+    );
   const others = useMemo(() => new Map(other?.rows.map((row) => [keyOf(row, other.columns), row])), [other]);
   const differs = (row: readonly (string | null)[], name: string, value: string | null): boolean => {
     if (other === undefined) return false;
@@ -301,7 +382,10 @@ function RowTable({ caption, rows, other, keys }: { caption: string; rows: Rows;
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
       <table class="list data">
         <caption>
-          {caption} <span class="quiet">{rows.truncated ? `the first ${rows.rows.length} rows` : `${number(rows.rows.length)} rows`}</span>
+          {caption}{" "}
+          <span class="quiet">
+            {rows.truncated ? `the first ${rows.rows.length} rows` : `${number(rows.rows.length)} rows`}
+          </span>
         </caption>
         <thead>
           <tr>
