@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { constants } from "node:os";
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import type { Person } from "../console/access.js";
 import type { Role } from "../console/schemas.js";
 import type { Platform } from "../driver/platform.js";
@@ -17,13 +17,19 @@ interface ConsoleFlags extends CommonOptions {
   readonly promise: number;
 }
 
+/** As `serveAlone` has it, which is loaded only when it is needed. */
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 const ROLES: readonly Role[] = ["viewer", "operator", "approver"];
 
 export function addConsole(program: Command, interrupt: Interrupt): void {
   withCommonOptions(program.command("console"))
     .description("the web page and its API on this machine, until Ctrl-C")
     .option("--port <number>", "where it listens; 0: any that is free", port, 7420)
-    .option("--host <address>", "loopback only; for others embed headwater/console", "127.0.0.1")
+    .addOption(
+      new Option("--host <address>", "loopback only; for others embed headwater/console")
+        .choices(LOOPBACK)
+        .default("127.0.0.1"),
+    )
     .option(
       "--person <name=roles>",
       "who may use it, each by an address of their own; roles: viewer, operator, approver; repeatable (default: you, with all)",

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
 import type { Platform } from "../driver/platform.js";
 import type { Actions } from "./actions.js";
 import type { Cached, Turns } from "./cached.js";
@@ -43,6 +44,11 @@ function problem(description: string) {
   return { description, content: { "application/problem+json": { schema: Problem } } };
 }
 
+/** What the server answers that the console is registered in, before the console is asked. */
+function ofServer(description: string) {
+  return { description, content: { "application/json": { schema: z.looseObject({}) } } };
+}
+
 /** What every route may answer besides. */
 export const PROBLEMS = {
   400: problem("The request is not what it should be."),
@@ -51,9 +57,11 @@ export const PROBLEMS = {
   404: problem("There is no such thing."),
   409: problem("The state of things does not allow it."),
   413: problem("The request is too long."),
+  414: ofServer("The address is too long."),
   415: problem("The body is no JSON."),
   422: problem("What is given cannot be carried out."),
   429: problem("Too many requests."),
+  431: ofServer("The headers are too long."),
   500: problem("The server failed."),
   502: problem("A service that was asked failed."),
   503: problem("Too much is open."),

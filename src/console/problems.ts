@@ -7,6 +7,7 @@ const STATUS: Readonly<Record<string, number>> = {
   "console/not-known": 401,
   "console/not-allowed": 403,
   "console/other-origin": 403,
+  "console/other-host": 403,
   "console/not-found": 404,
   "console/key-reused": 422,
   "console/too-many-streams": 503,

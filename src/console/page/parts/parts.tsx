@@ -230,3 +230,18 @@ export function Confirmed({
     </>
   );
 }
+
+/** The head of a table; a name that begins with `>` is of a column of figures, which stand at the right. */
+export function Columns({ of }: { of: readonly string[] }) {
+  return (
+    <thead>
+      <tr>
+        {of.map((name) => (
+          <th key={name} scope="col" class={name.startsWith(">") ? "right" : ""}>
+            {name.replace(/^>/, "")}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}

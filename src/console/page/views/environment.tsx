@@ -2,7 +2,18 @@ import { Link, useParams } from "wouter-preact";
 import type { Drift, EnvironmentDetail, EnvironmentSummary } from "../../schemas.js";
 import { useChange, useGet, useMe } from "../api.js";
 import { changesText, number, typeName } from "../format.js";
-import { Empty, Facts, Failure, Loaded, Release, Section, State, Time, View } from "../parts/parts.js";
+import {
+  Columns,
+  Empty,
+  Facts,
+  Failure,
+  Loaded,
+  Release,
+  Section,
+  State,
+  Time,
+  View,
+} from "../parts/parts.js";
 import { PipelinePart } from "./pipeline.js";
 import { Resource } from "./preview.js";
 import { RunsPart } from "./runs.js";
@@ -189,14 +200,7 @@ function StackPart({ at }: { at: string }) {
               <Empty>None.</Empty>
             ) : (
               <table class="list">
-                <thead>
-                  <tr>
-                    <th scope="col">Type</th>
-                    <th scope="col" class="right">
-                      Count
-                    </th>
-                  </tr>
-                </thead>
+                <Columns of={["Type", ">Count"]} />
                 <tbody>
                   {Object.entries(resourcesByType)
                     .sort(([, a], [, b]) => b - a)

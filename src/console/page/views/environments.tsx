@@ -3,7 +3,7 @@ import { Link } from "wouter-preact";
 import type { EnvironmentSummary } from "../../schemas.js";
 import { useGet } from "../api.js";
 import { number } from "../format.js";
-import { Empty, Loaded, State, Time, View } from "../parts/parts.js";
+import { Columns, Empty, Loaded, State, Time, View } from "../parts/parts.js";
 import { short } from "../format.js";
 
 /** All environments, however many. */
@@ -24,14 +24,7 @@ export function EnvironmentsView() {
           if (found.length === 0) return <Empty>None that fits.</Empty>;
           return (
             <table class="list long">
-              <thead>
-                <tr>
-                  <th scope="col">Environment</th>
-                  <th scope="col">Release</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Deployed</th>
-                </tr>
-              </thead>
+              <Columns of={["Environment", "Release", "State", "Deployed"]} />
               <tbody>
                 {found.map((each) => (
                   <Row key={`${each.pipeline}/${each.name}`} environment={each} />

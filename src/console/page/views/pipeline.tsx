@@ -3,7 +3,7 @@ import { Link } from "wouter-preact";
 import type { PipelineState, TableState } from "../../schemas.js";
 import { useGet } from "../api.js";
 import { duration, number, useNow } from "../format.js";
-import { Empty, Loaded, Section, State, Time } from "../parts/parts.js";
+import { Columns, Empty, Loaded, Section, State, Time } from "../parts/parts.js";
 
 /** The pipeline drawn from source to history table: first as a whole, then each table's course through the same stations. */
 export function PipelinePart({ at }: { at: string }) {
@@ -163,28 +163,9 @@ function Tables({ at, state }: { at: string; state: PipelineState }) {
   const now = useNow(5000);
   return (
     <table class="list long flowing">
-      <thead>
-        <tr>
-          <th scope="col">Table</th>
-          <th scope="col" class="right">
-            Loaded
-          </th>
-          <th scope="col" class="right">
-            Changes
-          </th>
-          <th scope="col" class="right">
-            Files wait
-          </th>
-          <th scope="col" class="right">
-            Events
-          </th>
-          <th scope="col" class="right">
-            Not folded
-          </th>
-          <th scope="col">Behind</th>
-          <th scope="col">State</th>
-        </tr>
-      </thead>
+      <Columns
+        of={["Table", ">Loaded", ">Changes", ">Files wait", ">Events", ">Not folded", "Behind", "State"]}
+      />
       <tbody>
         {state.tables.map((table) => (
           <Row key={table.name} at={at} table={table} promiseSeconds={state.promiseSeconds} now={now} />

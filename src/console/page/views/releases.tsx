@@ -2,7 +2,7 @@ import { Link, useParams } from "wouter-preact";
 import type { Release, ReleaseSummary } from "../../schemas.js";
 import { useGet, useMe } from "../api.js";
 import { short } from "../format.js";
-import { Empty, Facts, Loaded, Section, Time, View } from "../parts/parts.js";
+import { Columns, Empty, Facts, Loaded, Section, Time, View } from "../parts/parts.js";
 
 /** Stored releases, and where they are. */
 export function ReleasesView() {
@@ -15,14 +15,7 @@ export function ReleasesView() {
             <Empty>None is stored yet: the first promotion makes one.</Empty>
           ) : (
             <table class="list long">
-              <thead>
-                <tr>
-                  <th scope="col">Release</th>
-                  <th scope="col">Pipeline</th>
-                  <th scope="col">Deployed in</th>
-                  <th scope="col">First promoted</th>
-                </tr>
-              </thead>
+              <Columns of={["Release", "Pipeline", "Deployed in", "First promoted"]} />
               <tbody>
                 {all.map(({ id, pipeline, environments, firstPromoted }) => (
                   <tr key={id}>

@@ -2,7 +2,7 @@ import { Link, useParams } from "wouter-preact";
 import type { RunDetail, RunSummary } from "../../schemas.js";
 import { useGet } from "../api.js";
 import { duration, number, useNow } from "../format.js";
-import { Empty, Facts, Loaded, Section, State, Time, View } from "../parts/parts.js";
+import { Columns, Empty, Facts, Loaded, Section, State, Time, View } from "../parts/parts.js";
 
 /** Runs of the ingestion job. */
 export function RunsPart({ at }: { at: string }) {
@@ -16,17 +16,7 @@ export function RunsPart({ at }: { at: string }) {
             <Empty>It has not run yet.</Empty>
           ) : (
             <table class="list long">
-              <thead>
-                <tr>
-                  <th scope="col">Run</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Started by</th>
-                  <th scope="col">Begun</th>
-                  <th scope="col" class="right">
-                    Took
-                  </th>
-                </tr>
-              </thead>
+              <Columns of={["Run", "State", "Started by", "Begun", ">Took"]} />
               <tbody>
                 {runs.map((run) => (
                   <tr key={run.run}>
@@ -95,22 +85,7 @@ export function RunView() {
                 <Empty>Nothing, or its lines of the run table are not written yet.</Empty>
               ) : (
                 <table class="list">
-                  <thead>
-                    <tr>
-                      <th scope="col">Table</th>
-                      <th scope="col">Outcome</th>
-                      <th scope="col" class="right">
-                        Files
-                      </th>
-                      <th scope="col" class="right">
-                        Events
-                      </th>
-                      <th scope="col">Folded</th>
-                      <th scope="col" class="right">
-                        Took
-                      </th>
-                    </tr>
-                  </thead>
+                  <Columns of={["Table", "Outcome", ">Files", ">Events", "Folded", ">Took"]} />
                   <tbody>
                     {tables.map(({ table, outcome, error, files, events, way, reason, seconds }, index) => (
                       <tr key={index}>

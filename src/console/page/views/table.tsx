@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Rows, TableHistory } from "../../schemas.js";
 import { useGet } from "../api.js";
 import { duration, number, when } from "../format.js";
-import { Empty, Facts, Loaded, Section, State, Time, View } from "../parts/parts.js";
+import { Columns, Empty, Facts, Loaded, Section, State, Time, View } from "../parts/parts.js";
 
 /** One table's history: versions over time, a row's life, what it holds against what it held. */
 export default function TableView() {
@@ -60,19 +60,7 @@ export default function TableView() {
               aside={`the last ${number(Math.min(20, history.runs.length))}`}
             >
               <table class="list">
-                <thead>
-                  <tr>
-                    <th scope="col">When</th>
-                    <th scope="col">Outcome</th>
-                    <th scope="col" class="right">
-                      Events
-                    </th>
-                    <th scope="col" class="right">
-                      Behind
-                    </th>
-                    <th scope="col">Folded</th>
-                  </tr>
-                </thead>
+                <Columns of={["When", "Outcome", ">Events", ">Behind", "Folded"]} />
                 <tbody>
                   {history.runs
                     .slice(0, 20)
@@ -172,17 +160,7 @@ function Chart({ history: { began, bucketSeconds = 1 } }: { history: TableHistor
         <details>
           <summary>As a table</summary>
           <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">From</th>
-                <th scope="col" class="right">
-                  Versions
-                </th>
-                <th scope="col" class="right">
-                  Current
-                </th>
-              </tr>
-            </thead>
+            <Columns of={["From", ">Versions", ">Current"]} />
             <tbody>
               {began.map(({ at, versions, current }) => (
                 <tr key={at}>
