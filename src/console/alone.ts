@@ -16,6 +16,7 @@ export interface AloneOptions extends Omit<ConsoleOptions, "authenticate"> {
 export interface Alone {
   /** An address for each person, with their token in the fragment: it is sent to no server and stands in no log. */
   readonly addresses: readonly { readonly person: Person; readonly url: string }[];
+  /** Stops listening and lets go of what is under way; the next console goes on with it. */
   readonly close: () => Promise<void>;
 }
 

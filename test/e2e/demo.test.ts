@@ -112,7 +112,7 @@ describe("the demo", function () {
       expect(ended.stdout).to.contain(name);
     }
     expect(ended.stdout, "the last lines").to.match(
-      /Console, as ann:  http:\/\/127\.0\.0\.1:\d+\/#token=\S+\nConsole, as bob:  http:\S+\n$/,
+      /Console, as ann: {2}http:\/\/127\.0\.0\.1:\d+\/#token=\S+\nConsole, as bob: {2}http:\S+\n$/,
     );
     expect(ended.stdout).to.match(/postgresql:\/\/postgres@127\.0\.0\.1:\d+\/shop_dev/);
     expect(ended.stdout).to.not.match(/postgresql:\/\/\w+:|dapi[0-9a-f]{8}/);

@@ -64,7 +64,11 @@ describe("headwater console", function () {
 
   it("shows the project's environments, on the path's order", async () => {
     const { body } = await ask("/api/v1/environments", tokenOf("ann"));
-    expect((JSON.parse(body) as { name: string }[]).map(({ name }) => name)).to.deep.equal(["dev", "staging", "prod"]);
+    expect((JSON.parse(body) as { name: string }[]).map(({ name }) => name)).to.deep.equal([
+      "dev",
+      "staging",
+      "prod",
+    ]);
   });
 
   it("answers to nobody without a token, and under no other name", async () => {
@@ -80,11 +84,16 @@ describe("headwater console", function () {
       [["--person", "ann=viewer", "--person", "ann=operator"], "named twice"],
       [["--port", "70000"], "A port from 0 to 65535"],
     ] as const) {
-      const refused = spawn(process.execPath, [main, "console", ...args], { stdio: ["ignore", "ignore", "pipe"] });
+      const refused = spawn(process.execPath, [main, "console", ...args], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       let text = "";
       refused.stderr.setEncoding("utf8").on("data", (part: string) => (text += part));
       const [code] = (await once(refused, "close")) as [number];
-      expect([code, said === "loopback only" ? text.includes("127.0.0.1, ::1, localhost") : text.includes(said)], text).to.deep.equal([2, true]);
+      expect(
+        [code, said === "loopback only" ? text.includes("127.0.0.1, ::1, localhost") : text.includes(said)],
+        text,
+      ).to.deep.equal([2, true]);
     }
   });
 
