@@ -51,7 +51,7 @@ async function open(flags: ConsoleFlags, interrupt: Interrupt): Promise<void> {
   const { host, port: wanted, json, promise } = flags;
   const people = flags.person ?? [{ name: whoami(), roles: ROLES }];
   // Programs run in processes of their own: none of them can harm the server.
-  await withPlatform({ ...flags, isolate: true }, interrupt, async ({ platform, tell, signal }) => {
+  await withPlatform({ ...flags, isolate: true }, interrupt, () => async ({ platform, tell, signal }) => {
     const { addresses, close } = await serveAlone({
       platform,
       people,

@@ -39,21 +39,25 @@ export async function withSession<T>(
   interrupt: Interrupt,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
-  return withPlatform(options, interrupt, ({ platform, project, tell, signal }, renderer) => {
+  return withPlatform(options, interrupt, (project) => {
     const pipeline = pickPipeline(project, options.pipeline);
-    const parts = { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal };
-    return body(makeSession(options, parts, renderer));
+    return ({ platform, tell, signal }, renderer) => {
+      const parts = { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal };
+      return body(makeSession(options, parts, renderer));
+    };
   });
 }
 
-/** The same for what works on all pipelines. */
+/**
+ * The same for what works on all pipelines.
+ * @param prepare is given the project before anything is opened, and returns what is then done.
+ */
 export async function withPlatform<T>(
   options: CommonOptions,
   interrupt: Interrupt,
-  body: (
-    opened: Pick<Session, "platform" | "tell" | "signal"> & { readonly project: Project },
-    renderer: ProgressRenderer,
-  ) => Promise<T>,
+  prepare: (
+    project: Project,
+  ) => (opened: Pick<Session, "platform" | "tell" | "signal">, renderer: ProgressRenderer) => Promise<T>,
 ): Promise<T> {
   const renderer = new ProgressRenderer(process.stderr, {
     color: options.color,
@@ -64,10 +68,11 @@ export async function withPlatform<T>(
     if (!options.json) renderer.line(line);
   };
   const project = await loadProject(options.project);
+  const body = prepare(project);
   const run = async (link: SandboxLink | undefined, signal: AbortSignal): Promise<T> => {
     const platform = await openPlatform(project, options, link, tell);
     try {
-      return await body({ platform, project, tell, signal }, renderer);
+      return await body({ platform, tell, signal }, renderer);
     } finally {
       await platform.close();
     }

@@ -21,10 +21,6 @@ export class Cached {
     return value;
   }
 
-  forget(prefix: string): void {
-    for (const key of this.kept.keys()) if (key.startsWith(prefix)) this.kept.delete(key);
-  }
-
   private keep(key: string, entry: { until: number; value: Promise<unknown> }): void {
     this.kept.delete(key);
     this.kept.set(key, entry);

@@ -10,7 +10,6 @@ import { standardGates } from "../driver/gates/index.js";
 import { getJson, StoreConflict } from "../driver/store/store.js";
 import { throwIfCancelled } from "../driver/story.js";
 import { HeadwaterError } from "../model/errors.js";
-import { rulesFor } from "../settings/promotion-rules.js";
 import { requireRole, type Person } from "./access.js";
 import type { Feed, Followers } from "./follow.js";
 import { notFound } from "./problems.js";
@@ -527,9 +526,4 @@ function orderKey(id: string): string {
 
 function decisionKey(id: string, environment: string, plan: string): string {
   return `console/decisions/${id}/${environment}/${plan.slice(0, 16)}.json`;
-}
-
-/** Whether an environment's rules ask for an approval of somebody else. */
-export function isProtected(platform: Platform, environment: string): boolean {
-  return rulesFor(platform.rules, environment).protected;
 }
