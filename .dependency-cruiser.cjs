@@ -7,7 +7,7 @@ const rooms = {
   engine: ["model"],
   driver: ["model", "settings", "operations", "engine"],
   sandbox: ["model", "engine"],
-  console: ["model", "driver"],
+  console: ["model", "settings", "operations", "engine", "driver"],
 };
 
 module.exports = {

@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import type { Person } from "../src/console/access.js";
+import { serveAlone } from "../src/console/alone.js";
+import type { Platform } from "../src/driver/platform.js";
 import { ensureEngine } from "../src/engine/engine.js";
 import { ensurePython } from "../src/engine/python.js";
 import { HeadwaterError } from "../src/model/errors.js";
@@ -43,8 +47,9 @@ async function demo(options: DemoOptions): Promise<number> {
       if (options.keep) {
         const lines = await describeConnections(sandbox, run.databases, run.engineEnvironment);
         process.stdout.write(`\n${lines}\n`);
-        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        await keepConsole(run.platform, signal);
       }
+      await run.platform.close();
       return proven ? 0 : 1;
     });
   } catch (error) {
@@ -52,6 +57,19 @@ async function demo(options: DemoOptions): Promise<number> {
     if (options.keep && proven !== undefined && interruption(error) !== undefined) return proven ? 0 : 1;
     throw error;
   }
+}
+
+/** The console over what the demo has left, until the signal is aborted. Two people, as one may not approve what they started. */
+async function keepConsole(platform: Platform, signal: AbortSignal): Promise<void> {
+  const people: Person[] = [
+    { name: "ann", roles: ["viewer", "operator", "approver"] },
+    { name: "bob", roles: ["viewer", "operator", "approver"] },
+  ];
+  const { addresses, close } = await serveAlone({ platform, people });
+  const lines = addresses.map(({ person, url }) => `Console, as ${person.name}:  ${url}\n`);
+  process.stdout.write(`\n${lines.join("")}`);
+  if (!signal.aborted) await once(signal, "abort");
+  await close();
 }
 
 function clockSentence(scale: number): string {

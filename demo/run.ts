@@ -37,6 +37,8 @@ export interface DemoRun {
   readonly databases: ReadonlyMap<string, DemoDatabases>;
   /** Variables with which the engine reaches the stacks' state by hand. */
   readonly engineEnvironment: Readonly<Record<string, string>>;
+  /** The platform it ran on, for whoever keeps the sandbox; to be closed. */
+  readonly platform: Platform;
   /** What ended the promotion early; undefined if it succeeded. */
   readonly failure: unknown;
 }
@@ -136,9 +138,10 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
       environments: recorder.report(pipeline, checkOptions.findings),
       ...(story && { story }),
     };
-    return { report, databases, engineEnvironment, failure };
-  } finally {
+    return { report, databases, engineEnvironment, platform, failure };
+  } catch (error) {
     await platform.close();
+    throw error;
   }
 }
 

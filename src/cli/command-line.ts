@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { Command, CommanderError } from "commander";
-import { packageRoot } from "../engine/paths.js";
+import { packageVersion } from "../engine/paths.js";
 import { addCompletion } from "./completion.js";
+import { addConsole } from "./console.js";
 import { addDestroy } from "./destroy.js";
 import { errorAsJson, exitCodeOf, renderError } from "./failure.js";
 import { addInit } from "./init.js";
@@ -27,12 +26,9 @@ import { styleFor } from "./style.js";
  * providers take seconds to load, and `--help` needs none of them.
  */
 export function commandLine(interrupt: Interrupt): Command {
-  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as {
-    version: string;
-  };
   const program = new Command("headwater")
     .description("Change data capture into a lakehouse, as Pulumi stacks")
-    .version(version)
+    .version(packageVersion())
     .option("--project <folder>", "the project's folder", ".")
     .hook("preAction", (_, command) => settleProject(command))
     .showHelpAfterError("(headwater --help tells what there is)")
@@ -55,6 +51,7 @@ export function commandLine(interrupt: Interrupt): Command {
   addDiff(program, interrupt);
   addDrift(program, interrupt);
   addSandbox(program, interrupt);
+  addConsole(program, interrupt);
   addInit(program);
   addSchema(program);
   addCompletion(program);

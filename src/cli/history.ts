@@ -42,7 +42,7 @@ async function history(id: string | undefined, options: HistoryOptions, interrup
 }
 
 function summary({ head, outcome, lines }: PastOperation): string {
-  const { id, kind, by, through, release } = head;
+  const { id, kind, by, startedBy, through, release } = head;
   const overridden = lines.flatMap((each) =>
     each.kind === "gate" && each.verdict === "overridden" ? [each.rule] : [],
   );
@@ -53,7 +53,7 @@ function summary({ head, outcome, lines }: PastOperation): string {
     kind.padEnd(9),
     through.join(",").padEnd(16),
     (release ?? "").slice(0, 12).padEnd(12),
-    by,
+    startedBy === undefined ? by : `${startedBy} (${by})`,
     ...(end === undefined ? [] : [describeMs(end.elapsedMs)]),
     ...(overridden.length === 0 ? [] : [`overridden: ${overridden.join(", ")}`]),
   ].join("  ");

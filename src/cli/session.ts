@@ -39,6 +39,26 @@ export async function withSession<T>(
   interrupt: Interrupt,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
+  return withPlatform(options, interrupt, (project) => {
+    const pipeline = pickPipeline(project, options.pipeline);
+    return ({ platform, tell, signal }, renderer) => {
+      const parts = { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal };
+      return body(makeSession(options, parts, renderer));
+    };
+  });
+}
+
+/**
+ * The same for what works on all pipelines.
+ * @param prepare is given the project before anything is opened, and returns what is then done.
+ */
+export async function withPlatform<T>(
+  options: CommonOptions,
+  interrupt: Interrupt,
+  prepare: (
+    project: Project,
+  ) => (opened: Pick<Session, "platform" | "tell" | "signal">, renderer: ProgressRenderer) => Promise<T>,
+): Promise<T> {
   const renderer = new ProgressRenderer(process.stderr, {
     color: options.color,
     verbose: options.verbose,
@@ -48,17 +68,11 @@ export async function withSession<T>(
     if (!options.json) renderer.line(line);
   };
   const project = await loadProject(options.project);
-  const pipeline = pickPipeline(project, options.pipeline);
+  const body = prepare(project);
   const run = async (link: SandboxLink | undefined, signal: AbortSignal): Promise<T> => {
     const platform = await openPlatform(project, options, link, tell);
     try {
-      return await body(
-        makeSession(
-          options,
-          { platform, pipeline, tell, signal, firmSignal: interrupt.firmSignal },
-          renderer,
-        ),
-      );
+      return await body({ platform, tell, signal }, renderer);
     } finally {
       await platform.close();
     }

@@ -1,7 +1,5 @@
-import { readdir } from "node:fs/promises";
 import type { Command } from "commander";
 import type { EnvironmentStatus } from "../driver/environment.js";
-import { HeadwaterError } from "../model/errors.js";
 import type { Interrupt } from "./interrupt.js";
 import { environmentList, withCommonOptions, type CommonOptions } from "./options.js";
 
@@ -23,7 +21,7 @@ export function addStatus(program: Command, interrupt: Interrupt): void {
 async function status(options: StatusOptions, interrupt: Interrupt): Promise<void> {
   const { withSession } = await import("./session.js");
   await withSession(options, interrupt, async (session) => {
-    const names = options.environment ?? (await environmentsIn(options.settings, session.pipeline));
+    const names = options.environment ?? (await session.platform.environmentNames(session.pipeline));
     for (const name of names) {
       session.signal.throwIfAborted();
       const found = await session.environment(name).status();
@@ -36,21 +34,6 @@ async function status(options: StatusOptions, interrupt: Interrupt): Promise<voi
       );
     }
   });
-}
-
-/** Environments with a stack file for the pipeline, in alphabetical order. */
-async function environmentsIn(settings: string, pipeline: string): Promise<string[]> {
-  const names = await readdir(settings).catch((error: unknown) => {
-    throw new HeadwaterError(
-      "cli/no-settings",
-      "the folder of the stacks' settings cannot be read",
-      { where: settings, remedy: "Run in the project's folder, or name it with --settings." },
-      { cause: error },
-    );
-  });
-  return names
-    .flatMap((name) => new RegExp(`^Pulumi\\.${pipeline}-(.+)\\.yaml$`).exec(name)?.slice(1) ?? [])
-    .sort();
 }
 
 function describe({ environment, exists, resources, pending, last }: EnvironmentStatus): string {

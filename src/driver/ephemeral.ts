@@ -63,9 +63,10 @@ export class Ephemerals {
   /**
    * Writes it down before anything is made, so that whatever happens later it can be found.
    * @param base the environment it is modelled on.
+   * @param by on whose behalf.
    * @throws HeadwaterError `driver/ephemeral-exists`, `driver/no-ephemeral` where the program has no such environments.
    */
-  async add(base: LoadedStack, { name, ttl }: EphemeralOptions): Promise<EphemeralRecord> {
+  async add(base: LoadedStack, { name, ttl }: EphemeralOptions, by = whoami()): Promise<EphemeralRecord> {
     const { program, pipeline, settings, document, file, environment: from } = base;
     const stack = stackName(pipeline.name, name);
     if (program.ephemeral === undefined) {
@@ -92,7 +93,7 @@ export class Ephemerals {
     const lifetime = parseTtl(ttl);
     const now = Date.now();
     const record: EphemeralRecord = {
-      ...{ name, pipeline: pipeline.name, program: program.name, from, by: whoami() },
+      ...{ name, pipeline: pipeline.name, program: program.name, from, by },
       created: new Date(now).toISOString(),
       expires: new Date(now + lifetime).toISOString(),
       config: { ...document.config, "headwater:settings": program.ephemeral(settings, { name }) },

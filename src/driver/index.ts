@@ -59,6 +59,7 @@ export {
 } from "./platform.js";
 export type { PruneVerdict } from "./prune.js";
 export type { PromoteOptions, Promotion, PromotionResult } from "./promotion.js";
+export type { Store, Stored } from "./store/store.js";
 export type { PastOperation, RecordFilter, RecordHead, RecordLine } from "./record.js";
 export type { Release, ReleaseSources } from "./release.js";
 export type { LoadedStack, Overlay } from "./stack-settings.js";

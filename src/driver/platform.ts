@@ -14,6 +14,7 @@ import { differingResources, differingSettings, type EnvironmentDifference } fro
 import { EngineCommand } from "./engine-command.js";
 import { isOldLock } from "./engine-lock.js";
 import { Environment, type ReloadOptions, type RunOptions } from "./environment.js";
+import { environmentNames } from "./environment-names.js";
 import { asHeadwaterError, type PendingOperation } from "./errors.js";
 import type { ChangeSummary } from "./events.js";
 import {
@@ -30,7 +31,7 @@ import { startPromotion, type PromoteOptions, type Promotion } from "./promotion
 import { Proofs } from "./proofs.js";
 import { OperationRecord, readRecord, readRecords, type PastOperation, type RecordFilter } from "./record.js";
 import { judgeReleases, pruneAge, type PruneVerdict } from "./prune.js";
-import { Redactor } from "./redact.js";
+import { Redactor, withoutSecrets } from "./redact.js";
 import { ownSources, type Release, type ReleaseSources } from "./release.js";
 import { differingParts, Releases } from "./release-store.js";
 import { loadStack, type Known, type LoadedStack, type Overlay } from "./stack-settings.js";
@@ -107,7 +108,8 @@ export class Platform {
     private readonly options: PlatformOptions,
     private readonly home: StackHome,
     private readonly redactor: Redactor,
-    private readonly store: Store,
+    /** What lies beside the state, for every machine that shares it. */
+    readonly store: Store,
     private readonly releases: Releases,
     /** The order of environments and what each asks for. */
     readonly rules: PromotionRules,
@@ -188,6 +190,28 @@ export class Platform {
     return environment;
   }
 
+  /** An environment that is to stay or an ephemeral one, whichever has the name. */
+  async findEnvironment(name: string, pipeline?: string): Promise<Environment> {
+    const { name: owner } = this.pipeline(pipeline);
+    const ephemeral = await this.ephemeralStore.find(stackName(owner, name));
+    return ephemeral === undefined ? this.environment(name, owner) : this.ephemeralEnvironment(ephemeral);
+  }
+
+  /** Names of a pipeline's environments that are to stay: those with a stack file, in the order of the path, then by name. */
+  environmentNames(pipeline?: string): Promise<string[]> {
+    const { path: order = [] } = this.rules;
+    return environmentNames(path.resolve(this.options.settingsDir), this.pipeline(pipeline).name, order);
+  }
+
+  get pipelines(): readonly Pipeline[] {
+    return this.options.pipelines;
+  }
+
+  /** A value as it may be shown: texts without the secrets that are known here. */
+  shown<T>(value: T): T {
+    return withoutSecrets(value, this.redactor) as T;
+  }
+
   private makeEnvironment(
     name: string,
     pipeline: string,
@@ -237,14 +261,7 @@ export class Platform {
       });
     }
     const { through, pipeline, release } = past.head;
-    const environments = await Promise.all(
-      through.map(async (name) => {
-        const ephemeral = await this.ephemeralStore.find(stackName(pipeline, name));
-        return ephemeral === undefined
-          ? this.environment(name, pipeline)
-          : this.ephemeralEnvironment(ephemeral);
-      }),
-    );
+    const environments = await Promise.all(through.map((name) => this.findEnvironment(name, pipeline)));
     return this.start(await this.releases.find(release), environments, step, past);
   }
 
@@ -282,7 +299,7 @@ export class Platform {
     const release = given ?? (await this.release({ program: program.name, pipeline: owner.name }));
     const base = await model.settings(release);
     await this.refuseTaken(name, base);
-    const record = await this.ephemeralStore.add(base, { name, ttl });
+    const record = await this.ephemeralStore.add(base, { name, ttl }, options.startedBy);
     const environment = this.ephemeralEnvironment(record);
     const { created, expires } = record;
     return { environment, promotion: this.start(release, [environment], step), created, expires };
@@ -350,7 +367,7 @@ export class Platform {
   async destroyEphemeral(
     name: string,
     options: Omit<RunOptions, "pendingOperations"> &
-      LeaseChoice & { readonly pipeline?: string; readonly created?: string } = {},
+      RecordedChoice & { readonly pipeline?: string; readonly created?: string } = {},
   ): Promise<EphemeralDestruction> {
     const { pipeline, created, ...run } = options;
     const stack = stackName(this.pipeline(pipeline).name, name);
@@ -394,7 +411,7 @@ export class Platform {
   /** @returns undefined where there is none, or none that is meant. */
   private async endEphemeral(
     stack: string,
-    options: Omit<RunOptions, "pendingOperations"> & LeaseChoice,
+    options: Omit<RunOptions, "pendingOperations"> & RecordedChoice,
     meant: (record: EphemeralRecord) => boolean,
   ): Promise<EphemeralDestruction | undefined> {
     const found = await this.ephemeralStore.find(stack);
@@ -427,7 +444,7 @@ export class Platform {
   /** Destroys an environment, recorded as a promotion is. What was proven there is forgotten. */
   destroy(
     name: string,
-    options: RunOptions & LeaseChoice & { readonly pipeline?: string; readonly remove?: boolean } = {},
+    options: RunOptions & RecordedChoice & { readonly pipeline?: string; readonly remove?: boolean } = {},
   ): Promise<OperationResult> {
     const environment = this.environment(name, options.pipeline);
     const destroy = async (signal: AbortSignal): Promise<OperationResult> => {
@@ -442,7 +459,7 @@ export class Platform {
   reload(
     name: string,
     options: ReloadOptions &
-      LeaseChoice & { readonly pipeline?: string; readonly emit?: RunOptions["emit"] } = {},
+      RecordedChoice & { readonly pipeline?: string; readonly emit?: RunOptions["emit"] } = {},
   ): Promise<ReloadResult> {
     const environment = this.environment(name, options.pipeline);
     const progress = (message: string): void => {
@@ -457,14 +474,18 @@ export class Platform {
   private async recorded<T>(
     kind: "destroy" | "reload",
     environment: Environment,
-    { emit, signal, whenHeld }: Pick<RunOptions, "emit" | "signal"> & LeaseChoice,
+    { emit, signal, whenHeld, startedBy, onRecord }: Pick<RunOptions, "emit" | "signal"> & RecordedChoice,
     body: (signal: AbortSignal) => Promise<T>,
     changesOf: (result: T) => { changes?: ChangeSummary } = () => ({}),
   ): Promise<T> {
     const { name } = environment;
     const { pipeline, program } = await environment.settings();
     const about = { kind, program: program.name, pipeline: pipeline.name, through: [name] };
-    const record = await OperationRecord.open(this.store, about);
+    const record = await OperationRecord.open(this.store, {
+      ...about,
+      ...(startedBy === undefined ? {} : { startedBy }),
+    });
+    onRecord?.(record.id);
     const story = new Story(record, (event) => emit?.(event));
     try {
       const result = await story.phase(
@@ -566,7 +587,13 @@ function handedIn(): ReleaseSources {
   return sources;
 }
 
-type LeaseChoice = Pick<LeaseOptions, "whenHeld">;
+/** How an operation is begun that is recorded as a promotion is. */
+type RecordedChoice = Pick<LeaseOptions, "whenHeld"> & {
+  /** On whose behalf. Default: the user this process runs as. */
+  readonly startedBy?: string;
+  /** Told the id of the record, before anything is done. */
+  readonly onRecord?: (id: string) => void;
+};
 
 /** S3 as the engine reaches its backend: by the environment alone. */
 function backendConnection(environment: Readonly<Record<string, string | undefined>>): AwsConnection {

@@ -69,7 +69,7 @@ async function run(
   show: (event: NewEvent) => void,
 ): Promise<PromotionResult> {
   const { release, past, environments } = parts;
-  const record = await openRecord(parts);
+  const record = await openRecord(parts, options);
   const story = new Story(record, show);
   const through = environments.map(({ name }) => name);
   try {
@@ -105,7 +105,10 @@ async function run(
   }
 }
 
-function openRecord({ store, release, environments, past }: PromotionParts): Promise<OperationRecord> {
+function openRecord(
+  { store, release, environments, past }: PromotionParts,
+  { startedBy }: StepOptions,
+): Promise<OperationRecord> {
   if (past !== undefined) return OperationRecord.resume(store, past);
   return OperationRecord.open(store, {
     kind: "promotion",
@@ -113,6 +116,7 @@ function openRecord({ store, release, environments, past }: PromotionParts): Pro
     program: release.program,
     pipeline: release.pipeline,
     through: environments.map(({ name }) => name),
+    ...(startedBy === undefined ? {} : { startedBy }),
   });
 }
 

@@ -14,6 +14,8 @@ export interface RecordHead {
   /** ISO time. */
   readonly at: string;
   readonly by: string;
+  /** On whose behalf, where that is not the user the process runs as: who asked for it in the console. */
+  readonly startedBy?: string;
   readonly process: ProcessIdentity;
   readonly release?: string;
   readonly program: string;

@@ -36,3 +36,14 @@ export class Redactor {
     return clean;
   }
 }
+
+/** Encrypted values say nothing to a reader, and a record is not where secrets belong. */
+export function withoutSecrets(value: unknown, redactor: Redactor): unknown {
+  if (typeof value === "string") return redactor.text(value);
+  if (Array.isArray(value)) return value.map((inner) => withoutSecrets(inner, redactor));
+  if (typeof value !== "object" || value === null) return value;
+  if ("secure" in value) return "[secret]";
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner, redactor)]),
+  );
+}

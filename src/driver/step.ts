@@ -16,7 +16,7 @@ import { refusePending, type OperationResult } from "./operation.js";
 import type { Proofs } from "./proofs.js";
 import type { RecordLine } from "./record.js";
 import { whoami } from "./whoami.js";
-import type { Redactor } from "./redact.js";
+import { withoutSecrets, type Redactor } from "./redact.js";
 import { canonical, type Release } from "./release.js";
 import type { Releases } from "./release-store.js";
 import type { LoadedStack } from "./stack-settings.js";
@@ -71,6 +71,8 @@ export interface StepOptions extends Omit<RunOptions, "emit"> {
   readonly whenHeld?: "refuse" | "wait";
   /** After a failed `up` or check. Default: what the environment's rules say, else stop. */
   readonly onFailure?: "stop" | "rollback";
+  /** On whose behalf the promotion is started; recorded. Default: the user this process runs as. */
+  readonly startedBy?: string;
 }
 
 /** What a step needs of its platform. */
@@ -234,6 +236,7 @@ class Step {
       if (!approved) {
         throw new HeadwaterError("driver/not-approved", "the changes were not approved", {
           where: `environment ${this.name}`,
+          found: `no, by ${by}`,
         });
       }
       await this.story.record.write({ kind: "approval", environment: this.name, by, plan });
@@ -368,6 +371,7 @@ class Step {
       approve: _a,
       whenHeld: _w,
       onFailure: _f,
+      startedBy: _s,
       ...run
     } = this.options;
     return { ...run, emit: (event) => this.story.tell(event) };
@@ -394,15 +398,4 @@ function complete({ planned, changes }: OperationResult): Gate {
 
 function changesOf({ changes }: OperationResult): { changes: ChangeSummary } {
   return { changes };
-}
-
-/** Encrypted values say nothing to a reader, and a record is not where secrets belong. */
-function withoutSecrets(value: unknown, redactor: Redactor): unknown {
-  if (typeof value === "string") return redactor.text(value);
-  if (Array.isArray(value)) return value.map((inner) => withoutSecrets(inner, redactor));
-  if (typeof value !== "object" || value === null) return value;
-  if ("secure" in value) return "[secret]";
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner, redactor)]),
-  );
 }

@@ -37,3 +37,9 @@ export function cacheRoot(environment: NodeJS.ProcessEnv = process.env): string 
   const base = xdg !== undefined && path.isAbsolute(xdg) ? xdg : path.join(homedir(), ".cache");
   return path.join(base, "headwater");
 }
+
+/** Headwater's own version, as its package.json has it. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string })
+    .version;
+}

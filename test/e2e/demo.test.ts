@@ -96,7 +96,7 @@ describe("the demo", function () {
     let sent = false;
     const args = ["--environments", "dev", "--keep", "--report", path.join(folder, "kept.html")];
     const ended = await runDemo(args, (printed, pid) => {
-      if (sent || !printed.includes("Ctrl-C stops it")) return;
+      if (sent || !printed.includes("Console, as bob")) return;
       sent = true;
       process.kill(pid, "SIGINT");
     });
@@ -111,6 +111,9 @@ describe("the demo", function () {
     ]) {
       expect(ended.stdout).to.contain(name);
     }
+    expect(ended.stdout, "the last lines").to.match(
+      /Console, as ann: {2}http:\/\/127\.0\.0\.1:\d+\/#token=\S+\nConsole, as bob: {2}http:\S+\n$/,
+    );
     expect(ended.stdout).to.match(/postgresql:\/\/postgres@127\.0\.0\.1:\d+\/shop_dev/);
     expect(ended.stdout).to.not.match(/postgresql:\/\/\w+:|dapi[0-9a-f]{8}/);
     await expectNothingLeft(ended.stderr + ended.stdout);

@@ -125,6 +125,7 @@ describe("the package", function () {
       body = "",
       suite = "",
       faults = "",
+      console = "",
       ...more
     ] = blocks;
     expect(more, "examples nobody compiles").to.be.empty;
@@ -139,18 +140,19 @@ declare const describe: (what: string, body: () => void) => void;
 declare const it: typeof describe;
 declare const expect: (value: unknown) => { to: { be: { a(type: string): void } } };
 ${suite}`;
-    return { checks, pipelines, promotion, programs, ephemeral, mocha, faults };
+    return { checks, pipelines, promotion, programs, ephemeral, mocha, faults, console };
   }
 
   it("has all that is needed, nothing else, and is small", () => {
     const files = packed.files.map((file) => file.path);
     expect(files).to.include.members([
       ...["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "package.json"],
-      ...["index", "programs", "sandbox", "testing"].flatMap((entry) => [
+      ...["index", "console", "programs", "sandbox", "testing"].flatMap((entry) => [
         `dist/src/${entry}.js`,
         `dist/src/${entry}.d.ts`,
       ]),
       "dist/src/cli/main.js",
+      "dist/src/console/page/index.html",
       "dist/programs/cdc-lakehouse.js",
       "notebooks/apply.py",
       "notebooks/headwater_history/fold.py",
@@ -182,6 +184,7 @@ ${suite}`;
       "headwater/programs": "cdcLakehouse, stackMain",
       "headwater/sandbox": "startSandbox, withSandbox",
       "headwater/testing": "record",
+      "headwater/console": "headwaterConsole, serveAlone",
     };
     const imports = Object.entries(expected).map(([entry, names]) => `import { ${names} } from "${entry}";`);
     const used = Object.values(expected).join(", ");
@@ -198,7 +201,7 @@ ${suite}`;
 
   it("compiles README's examples, with types checked to the bottom", async () => {
     const project = await install("readme");
-    const { checks, pipelines, promotion, programs, ephemeral, mocha, faults } = await examples();
+    const { checks, pipelines, promotion, programs, ephemeral, mocha, faults, console } = await examples();
     await write(project, {
       "package.json": '{ "type": "module" }',
       "tsconfig.json": JSON.stringify({
@@ -214,9 +217,11 @@ ${suite}`;
       "programs/all.ts": programs,
       "promote.ts": promotion,
       ...{ "checks.ts": checks, "ephemeral.ts": ephemeral, "suite.ts": mocha, "faults.ts": faults },
+      "console.ts": console,
       "entries.ts":
         'export * from "headwater";\nexport { cdcLakehouse } from "headwater/programs";\n' +
-        'export { startSandbox, type Sandbox } from "headwater/sandbox";\nexport { record } from "headwater/testing";\n',
+        'export { startSandbox, type Sandbox } from "headwater/sandbox";\nexport { record } from "headwater/testing";\n' +
+        'export { headwaterConsole, type Person } from "headwater/console";\n',
     });
     expect(await compile(project, "-p", ".")).to.deep.equal({ code: 0, output: "" });
     // What does not fit has to be refused: types that were not found would accept it.
