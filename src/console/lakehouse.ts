@@ -55,8 +55,7 @@ export class Lakehouse {
         try {
           return await this.turns.run(body);
         } catch (error) {
-          const why = error instanceof HeadwaterError ? error.message : (error as Error).name;
-          problems.push(this.platform.shown(`${what}: ${why}`));
+          problems.push(this.problemOf(what, error));
           return otherwise;
         }
       };
@@ -356,7 +355,12 @@ export class Lakehouse {
       const states = new Map(run.tasks.map(({ key, resultState }) => [key, resultState]));
       const shown = (value: string | undefined) =>
         value === undefined ? undefined : this.platform.shown(value);
-      const tables = await this.tablesOfRun(place, run).catch(() => []);
+      let [tables, problem]: [schemas.RunDetail["tables"], string | undefined] = [[], undefined];
+      try {
+        tables = await this.tablesOfRun(place, run);
+      } catch (error) {
+        problem = this.problemOf("run table", error); // what its notebooks said is told all the same
+      }
       return {
         ...this.runSummary(run),
         ...text("url", run.url),
@@ -368,8 +372,15 @@ export class Lakehouse {
           ...text("trace", shown(errorTrace)),
         })),
         tables,
+        ...text("problem", problem),
       };
     });
+  }
+
+  /** What is shown of a service that could not be asked. */
+  private problemOf(what: string, error: unknown): string {
+    const why = error instanceof HeadwaterError ? error.message : (error as Error).name;
+    return this.platform.shown(`${what}: ${why}`);
   }
 
   private runSummary(run: JobRun): schemas.RunSummary {

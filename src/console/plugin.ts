@@ -172,7 +172,7 @@ const addApi: FastifyPluginAsync<{
         remedy: `Try again after ${after}.`,
       }),
   });
-  // Whoever guesses tokens is slowed down by address, before anything is compared.
+  // Whoever guesses tokens is slowed down by address.
   const strangers = app.createRateLimit({
     max: 60,
     timeWindow: 60_000,

@@ -427,6 +427,7 @@ export const RunDetail = RunSummary.extend({
       }),
     )
     .describe("Its lines of the run table, where it left any."),
+  problem: z.string().optional().describe("Why the run table could not be read."),
 });
 export type RunDetail = z.output<typeof RunDetail>;
 

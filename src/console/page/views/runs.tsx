@@ -77,9 +77,15 @@ export function RunView() {
       }
     >
       <Loaded query={query} what="the run">
-        {({ tables, tasks, message }) => (
+        {({ tables, tasks, message, problem }) => (
           <>
             {message !== undefined && <p>{message}</p>}
+            {problem !== undefined && (
+              <div class="failure" role="alert">
+                <strong>Not everything could be asked</strong>
+                <span>{problem}</span>
+              </div>
+            )}
             <Section title="What it brought">
               {tables.length === 0 ? (
                 <Empty>Nothing, or its lines of the run table are not written yet.</Empty>
