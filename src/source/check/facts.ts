@@ -117,9 +117,7 @@ export function text(row: Readonly<Record<string, unknown>> | undefined, column:
   const value = row?.[column];
   if (value === null || value === undefined) return null;
   if (Buffer.isBuffer(value)) return value.toString("utf8");
-  return typeof value === "object"
-    ? JSON.stringify(value)
-    : String(value as string | number | bigint | boolean);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** 1, true, "YES" and their like. */

@@ -19,14 +19,12 @@ export function postgresqlPreparation(plan: Plan): readonly Statement[] {
       why: "DMS's user may connect",
       held: `has_database_privilege(${literal(plan.user)}, ${literal(database)}, 'CONNECT')`,
       privilege: `CONNECT ON DATABASE ${identifier(database)}`,
-      there: `EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = ${literal(database)})`,
     }),
     ...schemas.map((schema) =>
       granted(plan, {
         why: `DMS's user may look into schema ${schema}`,
         held: `has_schema_privilege(${literal(plan.user)}, ${literal(schema)}, 'USAGE')`,
         privilege: `USAGE ON SCHEMA ${identifier(schema)}`,
-        there: `EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ${literal(schema)})`,
       }),
     ),
     ...pipeline.tables.map((table) =>
@@ -34,7 +32,6 @@ export function postgresqlPreparation(plan: Plan): readonly Statement[] {
         why: `DMS's user may read ${table.source.schema}.${table.source.table}, and no table that is not the pipeline's`,
         held: `has_table_privilege(${literal(plan.user)}, ${literal(tableOf(table))}, 'SELECT')`,
         privilege: `SELECT ON TABLE ${tableOf(table)}`,
-        there: `to_regclass(${literal(tableOf(table))}) IS NOT NULL`,
       }),
     ),
     ...pipeline.tables.map((table) => replicaIdentity(table, plan.beforeImages)),
@@ -71,7 +68,21 @@ function roleOf({ user, hosting }: Plan): Statement[] {
     sql: block(`  IF NOT ${exists} THEN
     CREATE ROLE ${role} LOGIN PASSWORD '${PASSWORD}';
   END IF;`),
-    undo: `DROP ROLE IF EXISTS ${role}`,
+    // Also of tables that have left the pipeline since. Rights in other databases keep the role, and PostgreSQL says so.
+    undo: block(
+      `  FOR held IN
+    SELECT format('TABLE %s', c.oid::regclass) FROM pg_catalog.pg_class c, aclexplode(c.relacl) a, pg_catalog.pg_roles r
+      WHERE r.oid = a.grantee AND r.rolname = ${literal(user)}
+    UNION SELECT format('SCHEMA %I', n.nspname) FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) a, pg_catalog.pg_roles r
+      WHERE r.oid = a.grantee AND r.rolname = ${literal(user)}
+    UNION SELECT format('DATABASE %I', d.datname) FROM pg_catalog.pg_database d, aclexplode(d.datacl) a, pg_catalog.pg_roles r
+      WHERE r.oid = a.grantee AND r.rolname = ${literal(user)} AND d.datname = current_database()
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %I', held, ${literal(user)});
+  END LOOP;
+  DROP ROLE IF EXISTS ${role};`,
+      "  held text;",
+    ),
     password: true,
   });
   const [may, has] =
@@ -83,7 +94,6 @@ function roleOf({ user, hosting }: Plan): Statement[] {
         ];
   return [
     made,
-    // Falls with the role.
     ofUser(user, {
       why: "DMS's user may read the log",
       sql: block(`  IF NOT ${has} THEN
@@ -93,17 +103,15 @@ function roleOf({ user, hosting }: Plan): Statement[] {
   ];
 }
 
+/** Falls with the role. */
 function granted(
   { user }: Plan,
-  { why, held, privilege, there }: { why: string; held: string; privilege: string; there: string },
+  { why, held, privilege }: { why: string; held: string; privilege: string },
 ): Statement {
   return ofUser(user, {
     why,
     sql: block(`  IF NOT ${held} THEN
     GRANT ${privilege} TO ${identifier(user)};
-  END IF;`),
-    undo: block(`  IF EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(user)}) AND ${there} THEN
-    REVOKE ${privilege} FROM ${identifier(user)};
   END IF;`),
   });
 }
