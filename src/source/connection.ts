@@ -28,7 +28,7 @@ export type Row = Readonly<Record<string, unknown>>;
 /** A session of a source database. Names of columns come in lower case. */
 export interface SourceConnection {
   readonly engine: SourceEngine;
-  /** Parameters are `$1` (PostgreSQL), `?` (MySQL, MariaDB), `@p1` (SQL Server), `:1` (Oracle). */
+  /** Parameters are `$1` (PostgreSQL), `?` (MySQL, MariaDB), `@p1` (SQL Server), `:name` (Oracle, by their order). */
   query(sql: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
 }

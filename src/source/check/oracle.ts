@@ -16,14 +16,14 @@ import {
   type TypeVerdict,
 } from "./facts.js";
 
-const WANTED = `(SELECT j.schema_name, j.table_name FROM JSON_TABLE(:1, '$[*]' COLUMNS (schema_name VARCHAR2(128) PATH '$[0]', table_name VARCHAR2(128) PATH '$[1]')) j) w`;
+const WANTED = `(SELECT j.schema_name, j.table_name FROM JSON_TABLE(:wanted, '$[*]' COLUMNS (schema_name VARCHAR2(128) PATH '$[0]', table_name VARCHAR2(128) PATH '$[1]')) j) w`;
 
-/** Never run against an Oracle database by Headwater's authors; the tests read it by its grammar. */
+/** Parameters go by the order in which they stand. Never run against an Oracle database by Headwater's authors; the tests read it by its grammar. */
 export const ORACLE_QUERIES = {
   database: "SELECT log_mode, supplemental_log_data_min AS minimal_logging, database_role FROM v$database",
   version: "SELECT banner FROM v$version WHERE ROWNUM = 1",
   container: "SELECT SYS_CONTEXT('USERENV', 'CON_NAME') AS container FROM dual",
-  user: "SELECT username FROM all_users WHERE username = :1",
+  user: "SELECT username FROM all_users WHERE username = :username",
   // Of the session's own user; roles count.
   privileges: "SELECT privilege FROM session_privs",
   names:
@@ -31,7 +31,7 @@ export const ORACLE_QUERIES = {
   tables: `SELECT t.owner AS schema_name, t.table_name,
   CASE WHEN t.temporary = 'Y' THEN 'temporary table' WHEN t.cluster_name IS NOT NULL THEN 'clustered table' WHEN t.iot_type = 'IOT_OVERFLOW' THEN 'overflow segment' ELSE 'table' END AS kind,
   (SELECT COUNT(*) FROM all_log_groups g WHERE g.owner = t.owner AND g.table_name = t.table_name AND g.log_group_type = 'ALL COLUMN LOGGING') AS all_columns_logged,
-  (SELECT COUNT(*) FROM all_tab_privs p WHERE p.table_schema = t.owner AND p.table_name = t.table_name AND p.privilege IN ('SELECT', 'READ') AND p.grantee = :2) AS granted
+  (SELECT COUNT(*) FROM all_tab_privs p WHERE p.table_schema = t.owner AND p.table_name = t.table_name AND p.privilege IN ('SELECT', 'READ') AND p.grantee = :grantee) AS granted
 FROM ${WANTED} JOIN all_tables t ON t.owner = w.schema_name AND t.table_name = w.table_name`,
   columns: `SELECT c.owner AS schema_name, c.table_name, c.column_name, c.data_type AS type_name, COALESCE(c.data_precision, NULLIF(c.char_length, 0)) AS "size",
   CASE WHEN c.virtual_column = 'YES' THEN 'virtual column' END AS special
@@ -59,7 +59,7 @@ export const oracleCheck: EngineCheck = {
       !own || wanted.some((privilege) => privileges.includes(privilege));
     const columns = byTable(await query(ORACLE_QUERIES.columns, [pairs]));
     const keys = byTable(await query(ORACLE_QUERIES.keys, [pairs]));
-    const tables = await query(ORACLE_QUERIES.tables, [pairs, user]);
+    const tables = await query(ORACLE_QUERIES.tables, [user, pairs]);
     const all = await query(ORACLE_QUERIES.names);
     return {
       settings: {

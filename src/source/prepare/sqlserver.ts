@@ -92,7 +92,7 @@ function user(plan: Plan): Statement[] {
       "its user in the database",
       `IF USER_ID(${literal(name)}) IS NULL
   CREATE USER ${account} FOR LOGIN ${account}`,
-      `USE ${identifier(plan.database)}
+      `USE ${identifier(plan.database)};
 IF USER_ID(${literal(name)}) IS NOT NULL
   DROP USER ${account}`,
     ),
@@ -125,7 +125,7 @@ function replicationGrants(
   inMsdb: (granted: string, on: string) => string,
 ): Statement[] {
   const account = identifier(name);
-  const drop = (database: string): string => `USE ${database}
+  const drop = (database: string): string => `USE ${database};
 IF USER_ID(${literal(name)}) IS NOT NULL
   DROP USER ${account}`;
   const make = `IF USER_ID(${literal(name)}) IS NULL
@@ -152,7 +152,9 @@ function capture({ hosting, database }: Plan): Statement {
   return shared({
     why: "change capture of the whole database; taking it back ends everybody's capture of any of its tables",
     sql: `IF EXISTS (SELECT 1 FROM sys.databases WHERE name = ${name} AND is_cdc_enabled = 0)
-  ${enable}`,
+BEGIN
+  ${enable};
+END`,
     undo: disable,
   });
 }
@@ -245,7 +247,9 @@ function published({ database }: Plan): Statement {
   return shared({
     why: "the database may be published from",
     sql: `IF EXISTS (SELECT 1 FROM sys.databases WHERE name = ${literal(database)} AND is_published = 0)
-  ${set("true")}`,
+BEGIN
+  ${set("true")};
+END`,
     undo: set("false"),
   });
 }
@@ -259,7 +263,9 @@ function publication({ database }: Plan): Statement {
     why: "without sysadmin DMS makes no publication, but uses the one of this name",
     sql: `${DECLARE_PUBLICATION};
 IF NOT EXISTS (SELECT 1 FROM distribution.dbo.MSlogreader_agents WHERE publisher_db = ${literal(database)})
+BEGIN
   EXEC sys.sp_addlogreader_agent @publisher_security_mode = 1;
+END;
 IF NOT EXISTS (SELECT 1 FROM dbo.syspublications WHERE name = @publication)
 BEGIN
   EXEC sys.sp_addpublication @publication = @publication, @status = N'active', @repl_freq = N'continuous',
@@ -280,8 +286,10 @@ IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE object_id = ${objectId(table)} AN
   THROW 50000, ${literal(`${nameOf(table)} has no primary key, or does not exist: MS-Replication needs one. Add it, or use MS-CDC.`)}, 1;
 IF NOT EXISTS (SELECT 1 FROM dbo.sysarticles AS a JOIN dbo.syspublications AS p ON p.pubid = a.pubid
     WHERE p.name = @publication AND a.objid = ${objectId(table)})
+BEGIN
   EXEC sys.sp_addarticle @publication = @publication, @article = ${literal(nameOf(table))}, @source_owner = ${literal(schema)},
-    @source_object = ${literal(name)}, @type = N'logbased', @force_invalidate_snapshot = 1`,
+    @source_object = ${literal(name)}, @type = N'logbased', @force_invalidate_snapshot = 1;
+END`,
     undo: `${DECLARE_PUBLICATION};
 EXEC sys.sp_droparticle @publication = @publication, @article = ${literal(nameOf(table))}, @force_invalidate_snapshot = 1`,
   });
