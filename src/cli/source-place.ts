@@ -114,7 +114,9 @@ export async function sourcePlace(environment: string, options: PlaceOptions): P
   const connecting = once(() => connectingPassword(options.passwordStdin));
   return {
     ...{ environment, pipeline, database, tables, lobMaxSizeKb: written.replication?.lobMaxSizeKb },
-    hosting: options.hosting ?? (host.endsWith(".rds.amazonaws.com") ? "rds" : "self-managed"),
+    // Not by the end of a tunnel.
+    hosting:
+      options.hosting ?? ((source.host ?? host).endsWith(".rds.amazonaws.com") ? "rds" : "self-managed"),
     isProtected: rulesFor(loadPromotionRules(path.join(settingsDir, "promotion.yaml")), environment)
       .protected,
     address: (login) => ({
