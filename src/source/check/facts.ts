@@ -126,19 +126,17 @@ export function truth(row: Readonly<Record<string, unknown>> | undefined, column
 }
 
 /** Rows by `schema` and `table` of the pipeline's tables, as every engine's queries name these columns. */
-export function byTable<Row extends Readonly<Record<string, unknown>>>(
-  rows: readonly Row[],
-): Map<string, Row[]> {
+function byTable<Row extends Readonly<Record<string, unknown>>>(rows: readonly Row[]): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
-    const name = `${text(row, "schema_name")}.${text(row, "table_name")}`;
+    const name = qualified(row);
     groups.set(name, [...(groups.get(name) ?? []), row]);
   }
   return groups;
 }
 
 /** Keys of rows with `key_name`, `column_name`, `is_primary` and `tells_apart`, one a column. */
-export function keysOf(rows: readonly Readonly<Record<string, unknown>>[]): KeyFacts[] {
+function keysOf(rows: readonly Readonly<Record<string, unknown>>[]): KeyFacts[] {
   const names = [...new Set(rows.map((row) => text(row, "key_name")))];
   return names.map((name) => {
     const own = rows.filter((row) => text(row, "key_name") === name);
@@ -151,7 +149,7 @@ export function keysOf(rows: readonly Readonly<Record<string, unknown>>[]): KeyF
 }
 
 /** Columns of rows with `column_name`, `type_name`, `size` and, perhaps, `special`. */
-export function columnsOf(rows: readonly Readonly<Record<string, unknown>>[]): ColumnFacts[] {
+function columnsOf(rows: readonly Readonly<Record<string, unknown>>[]): ColumnFacts[] {
   return rows.map((row) => {
     const size = text(row, "size");
     const special = text(row, "special");
@@ -170,4 +168,29 @@ export function sourceNames({ tables }: Pipeline): { readonly schemas: string[];
     schemas: tables.map(({ source }) => source.schema),
     tables: tables.map(({ source }) => source.table),
   };
+}
+
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
+/** Tables of what an engine's queries brought; `readable` and what only this engine tells are made of a table's own row. */
+export function tablesIn(
+  { tables, columns, keys }: { readonly tables: Rows; readonly columns: Rows; readonly keys: Rows },
+  own: (row: Rows[number]) => Pick<TableFacts, "readable" | "more">,
+): TableFacts[] {
+  const [columnsBy, keysBy] = [byTable(columns), byTable(keys)];
+  return tables.map((row) => {
+    const name = qualified(row);
+    return {
+      ...{ schema: text(row, "schema_name") ?? "", table: text(row, "table_name") ?? "" },
+      kind: text(row, "kind") ?? "",
+      columns: columnsOf(columnsBy.get(name) ?? []),
+      keys: keysOf(keysBy.get(name) ?? []),
+      ...own(row),
+    };
+  });
+}
+
+/** `schema.table` of a row. */
+export function qualified(row: Rows[number]): string {
+  return `${text(row, "schema_name")}.${text(row, "table_name")}`;
 }

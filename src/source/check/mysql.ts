@@ -1,9 +1,8 @@
 import { quoteTable } from "../quoting.js";
 import {
-  byTable,
-  columnsOf,
-  keysOf,
   sourceNames,
+  qualified,
+  tablesIn,
   text,
   type About,
   type ColumnFacts,
@@ -11,7 +10,6 @@ import {
   type Facts,
   type Finding,
   type Query,
-  type TableFacts,
   type TypeVerdict,
 } from "./facts.js";
 
@@ -78,24 +76,19 @@ export const mysqlCheck: EngineCheck = {
           (of === null || (of === schema && (on === null || on === table)))
         );
       });
-    const columns = byTable(await query(columnsFor(names.length), pairs));
-    const keys = byTable(await query(keysFor(names.length), pairs));
+    const columns = await query(columnsFor(names.length), pairs);
+    const keys = await query(keysFor(names.length), pairs);
     const tables = await query(tablesOf(names.length), pairs);
     const all = await query(NAMES);
-    const found: TableFacts[] = [];
+    const readable = new Set<string>();
     for (const row of tables) {
       const [schema, table] = [text(row, "schema_name") ?? "", text(row, "table_name") ?? ""];
-      found.push({
-        ...{ schema, table, kind: text(row, "kind") ?? "" },
-        columns: columnsOf(columns.get(`${schema}.${table}`) ?? []),
-        keys: keysOf(keys.get(`${schema}.${table}`) ?? []),
-        // Whoever asks for itself sees at once, roles included, what lists of grants show in part.
-        readable:
-          text(self, "user_name") === user
-            ? await mayRead(query, quoteTable(pipeline.engine, { schema, table }))
-            : has(["SELECT", "ALL PRIVILEGES"], schema, table),
-        more: { storage_engine: text(row, "storage_engine") },
-      });
+      // Whoever asks for itself sees at once, roles included, what lists of grants show in part.
+      const may =
+        text(self, "user_name") === user
+          ? await mayRead(query, quoteTable(pipeline.engine, { schema, table }))
+          : has(["SELECT", "ALL PRIVILEGES"], schema, table);
+      if (may) readable.add(qualified(row));
     }
     return {
       settings: {
@@ -107,8 +100,11 @@ export const mysqlCheck: EngineCheck = {
         client: has(["REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"]),
         replica: has(["REPLICATION SLAVE"]),
       },
-      tables: found,
-      names: all.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
+      tables: tablesIn({ tables, columns, keys }, (row) => ({
+        readable: readable.has(qualified(row)),
+        more: { storage_engine: text(row, "storage_engine") },
+      })),
+      names: all.map(qualified),
     };
   },
 

@@ -1,9 +1,8 @@
 import {
-  byTable,
-  columnsOf,
-  keysOf,
   nameOf,
   sourceNames,
+  qualified,
+  tablesIn,
   text,
   truth,
   type About,
@@ -12,7 +11,6 @@ import {
   type Facts,
   type Finding,
   type Query,
-  type TableFacts,
   type TypeVerdict,
 } from "./facts.js";
 
@@ -57,8 +55,8 @@ export const oracleCheck: EngineCheck = {
     const own = text(self, "name") === user;
     const has = (...wanted: string[]): boolean =>
       !own || wanted.some((privilege) => privileges.includes(privilege));
-    const columns = byTable(await query(ORACLE_QUERIES.columns, [pairs]));
-    const keys = byTable(await query(ORACLE_QUERIES.keys, [pairs]));
+    const columns = await query(ORACLE_QUERIES.columns, [pairs]);
+    const keys = await query(ORACLE_QUERIES.keys, [pairs]);
     const tables = await query(ORACLE_QUERIES.tables, [user, pairs]);
     const all = await query(ORACLE_QUERIES.names);
     return {
@@ -75,20 +73,14 @@ export const oracleCheck: EngineCheck = {
         transactions: has("SELECT ANY TRANSACTION"),
         logMiner: has("LOGMINING"),
       },
-      tables: tables.map((row): TableFacts => {
-        const [schema, table] = [text(row, "schema_name") ?? "", text(row, "table_name") ?? ""];
-        return {
-          ...{ schema, table, kind: text(row, "kind") ?? "" },
-          readable:
-            schema === user ||
-            Number(text(row, "granted")) > 0 ||
-            (own && privileges.includes("SELECT ANY TABLE")),
-          columns: columnsOf(columns.get(`${schema}.${table}`) ?? []),
-          keys: keysOf(keys.get(`${schema}.${table}`) ?? []),
-          more: { all_columns_logged: String(truth(row, "all_columns_logged")) },
-        };
-      }),
-      names: all.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
+      tables: tablesIn({ tables, columns, keys }, (row) => ({
+        readable:
+          text(row, "schema_name") === user ||
+          Number(text(row, "granted")) > 0 ||
+          (own && privileges.includes("SELECT ANY TABLE")),
+        more: { all_columns_logged: String(truth(row, "all_columns_logged")) },
+      })),
+      names: all.map(qualified),
     };
   },
 

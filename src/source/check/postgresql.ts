@@ -1,9 +1,8 @@
 import {
-  byTable,
-  columnsOf,
-  keysOf,
   nameOf,
   sourceNames,
+  qualified,
+  tablesIn,
   text,
   truth,
   type About,
@@ -11,7 +10,6 @@ import {
   type EngineCheck,
   type Facts,
   type Finding,
-  type TableFacts,
   type TypeVerdict,
 } from "./facts.js";
 
@@ -76,8 +74,8 @@ export const postgresqlCheck: EngineCheck = {
     const [server] = await query(SERVER);
     const [idle] = await query(IDLE_SLOTS);
     const [role] = await query(USER, [user]);
-    const columns = byTable(await query(COLUMNS, [schemas, names]));
-    const keys = byTable(await query(KEYS, [schemas, names]));
+    const columns = await query(COLUMNS, [schemas, names]);
+    const keys = await query(KEYS, [schemas, names]);
     const tables = await query(TABLES, [schemas, names, user, publication]);
     const all = await query(NAMES);
     return {
@@ -91,20 +89,15 @@ export const postgresqlCheck: EngineCheck = {
         connect: truth(role, "connect"),
         replication: truth(role, "replication"),
       },
-      tables: tables.map((row): TableFacts => {
-        const [schema, table] = [text(row, "schema_name") ?? "", text(row, "table_name") ?? ""];
-        return {
-          ...{ schema, table, kind: text(row, "kind") ?? "", readable: truth(row, "readable") },
-          columns: columnsOf(columns.get(`${schema}.${table}`) ?? []),
-          keys: keysOf(keys.get(`${schema}.${table}`) ?? []),
-          more: {
-            replica_identity: text(row, "replica_identity"),
-            replica_columns: text(row, "replica_columns"),
-            published: String(truth(row, "published")),
-          },
-        };
-      }),
-      names: all.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
+      tables: tablesIn({ tables, columns, keys }, (row) => ({
+        readable: truth(row, "readable"),
+        more: {
+          replica_identity: text(row, "replica_identity"),
+          replica_columns: text(row, "replica_columns"),
+          published: String(truth(row, "published")),
+        },
+      })),
+      names: all.map(qualified),
     };
   },
 

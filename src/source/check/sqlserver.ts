@@ -1,9 +1,8 @@
 import {
-  byTable,
-  columnsOf,
-  keysOf,
   nameOf,
   sourceNames,
+  qualified,
+  tablesIn,
   text,
   truth,
   type About,
@@ -12,7 +11,6 @@ import {
   type Facts,
   type Finding,
   type Query,
-  type TableFacts,
   type TypeVerdict,
 } from "./facts.js";
 
@@ -79,8 +77,8 @@ export const sqlserverCheck: EngineCheck = {
     const capture = jobs.find((row) => text(row, "job_type") === "capture");
     const [account] = await query(SQLSERVER_QUERIES.user, [user]);
     const [state] = await unlessDenied(query, SQLSERVER_QUERIES.serverState, [user]);
-    const columns = byTable(await query(SQLSERVER_QUERIES.columns, [pairs]));
-    const keys = byTable(await query(SQLSERVER_QUERIES.keys, [pairs]));
+    const columns = await query(SQLSERVER_QUERIES.columns, [pairs]);
+    const keys = await query(SQLSERVER_QUERIES.keys, [pairs]);
     const tables = await query(SQLSERVER_QUERIES.tables, [pairs, user]);
     const all = await query(SQLSERVER_QUERIES.names);
     const sysadmin = truth(account, "sysadmin");
@@ -102,16 +100,11 @@ export const sqlserverCheck: EngineCheck = {
         // Not every user is told; then nothing is said.
         serverState: sysadmin || state === undefined || Number(text(state, "granted")) > 0,
       },
-      tables: tables.map((row): TableFacts => {
-        const [schema, table] = [text(row, "schema_name") ?? "", text(row, "table_name") ?? ""];
-        return {
-          ...{ schema, table, kind: text(row, "kind") ?? "", readable: sysadmin || truth(row, "readable") },
-          columns: columnsOf(columns.get(`${schema}.${table}`) ?? []),
-          keys: keysOf(keys.get(`${schema}.${table}`) ?? []),
-          more: { captured: String(truth(row, "captured")), replicated: String(truth(row, "replicated")) },
-        };
-      }),
-      names: all.map((row) => `${text(row, "schema_name")}.${text(row, "table_name")}`),
+      tables: tablesIn({ tables, columns, keys }, (row) => ({
+        readable: sysadmin || truth(row, "readable"),
+        more: { captured: String(truth(row, "captured")), replicated: String(truth(row, "replicated")) },
+      })),
+      names: all.map(qualified),
     };
   },
 
