@@ -193,7 +193,8 @@ async function openMysql(
           ssl: {
             rejectUnauthorized: ssl.rejectUnauthorized !== false,
             ...(ssl.ca === undefined ? {} : { ca: ssl.ca as string }),
-            ...(ssl.checkServerIdentity === undefined ? {} : { verifyIdentity: false }),
+            // mysql2 looks at the host only when told to.
+            verifyIdentity: address.tls === "verify-full",
           },
         }),
     multipleStatements: false,
