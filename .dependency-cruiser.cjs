@@ -4,6 +4,7 @@ const rooms = {
   settings: ["model"],
   components: ["model"],
   operations: ["model"],
+  source: ["model", "settings"],
   engine: ["model"],
   driver: ["model", "settings", "operations", "engine"],
   sandbox: ["model", "engine"],

@@ -29,4 +29,6 @@ export * from "./components/serverless-replication.js";
 export * from "./components/source-endpoint.js";
 export * from "./components/target-endpoint.js";
 
+export * from "./source/index.js";
+
 export * from "./driver/index.js";

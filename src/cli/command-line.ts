@@ -18,6 +18,7 @@ import { addReload } from "./reload.js";
 import { addSandbox } from "./sandbox.js";
 import { addSchema } from "./schema.js";
 import { printJson } from "./output.js";
+import { addSource } from "./source.js";
 import { addStatus } from "./status.js";
 import { styleFor } from "./style.js";
 
@@ -44,6 +45,7 @@ export function commandLine(interrupt: Interrupt): Command {
   addResume(program, interrupt);
   addEphemeral(program, interrupt);
   addReleases(program, interrupt);
+  addSource(program, interrupt);
   addReload(program, interrupt);
   addDestroy(program, interrupt);
   addStatus(program, interrupt);

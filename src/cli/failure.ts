@@ -9,6 +9,8 @@ export const EXIT = { success: 0, failure: 1, usage: 2, drift: 3 } as const;
 
 /** Areas of error codes that mean: what was given is wrong, nothing was tried. */
 const INPUT = ["settings", "pipeline", "naming", "layout", "cli"];
+/** Single codes of other areas that mean the same. */
+const INPUT_CODES = ["source/option", "source/name", "source/password"];
 
 export function exitCodeOf(error: unknown, interruptedBy: NodeJS.Signals | undefined): number {
   // As shells count: 129 after SIGHUP, 130 after SIGINT, 143 after SIGTERM.
@@ -16,8 +18,12 @@ export function exitCodeOf(error: unknown, interruptedBy: NodeJS.Signals | undef
   // Commander ends --help and --version by an error as well.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
   if (error instanceof HeadwaterError && error.code === "driver/drift") return EXIT.drift;
-  if (error instanceof HeadwaterError && INPUT.includes(error.code.split("/", 1)[0] ?? "")) return EXIT.usage;
+  if (error instanceof HeadwaterError && isInput(error.code)) return EXIT.usage;
   return EXIT.failure;
+}
+
+function isInput(code: string): boolean {
+  return INPUT_CODES.includes(code) || INPUT.includes(code.split("/", 1)[0] ?? "");
 }
 
 /** An error as people read it; stacks only where asked for. */

@@ -103,10 +103,16 @@ async function projectFiles(wanted: Wanted): Promise<Map<string, string>> {
 
 /** Versions are this package's own: those it was tested with. */
 function manifest(own: string, wanted: Wanted): string {
-  const { version, engines, peerDependencies, devDependencies } = JSON.parse(own) as Record<
-    "engines" | "peerDependencies" | "devDependencies",
-    Readonly<Record<string, string>>
-  > & { readonly version: string };
+  const { version, engines, peerDependencies, peerDependenciesMeta, devDependencies } = JSON.parse(
+    own,
+  ) as Record<"engines" | "peerDependencies" | "devDependencies", Readonly<Record<string, string>>> & {
+    readonly version: string;
+    readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>;
+  };
+  // Drivers of databases that few have are theirs to add.
+  const needed = Object.keys(peerDependencies).filter(
+    (name) => peerDependenciesMeta[name]?.optional !== true,
+  );
   const pinned = (names: readonly string[]): Record<string, string> =>
     Object.fromEntries(names.map((name) => [name, devDependencies[name] ?? ""]));
   const content = {
@@ -116,7 +122,7 @@ function manifest(own: string, wanted: Wanted): string {
     type: "module",
     engines,
     scripts: { build: "tsc -p ." },
-    dependencies: { ...pinned(Object.keys(peerDependencies)), headwater: dependency(wanted, version) },
+    dependencies: { ...pinned(needed), headwater: dependency(wanted, version) },
     devDependencies: pinned(["@types/node", "typescript"]),
   };
   return `${JSON.stringify(content, null, 2)}\n`;

@@ -1,5 +1,6 @@
 import { DatabaseMigrationServiceClient } from "@aws-sdk/client-database-migration-service";
 import { S3Client } from "@aws-sdk/client-s3";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { readFile } from "node:fs/promises";
 import { HeadwaterError } from "../model/errors.js";
@@ -10,7 +11,12 @@ import { HeadwaterError } from "../model/errors.js";
  */
 export interface AwsConnection {
   readonly region: string;
-  readonly endpoints?: { readonly dms?: string; readonly s3?: string; readonly sts?: string };
+  readonly endpoints?: {
+    readonly dms?: string;
+    readonly s3?: string;
+    readonly sts?: string;
+    readonly secretsmanager?: string;
+  };
   readonly profile?: string;
   /** Fixed ones, or a function that fetches some; the SDK keeps those until they expire. */
   readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>);
@@ -96,4 +102,13 @@ export function s3Client({ region, endpoints, profile, credentials }: AwsConnect
 
 export function stsClient({ region, endpoints, profile, credentials }: AwsConnection): STSClient {
   return new STSClient({ region, endpoint: endpoints?.sts, profile, credentials });
+}
+
+export function secretsClient({
+  region,
+  endpoints,
+  profile,
+  credentials,
+}: AwsConnection): SecretsManagerClient {
+  return new SecretsManagerClient({ region, endpoint: endpoints?.secretsmanager, profile, credentials });
 }

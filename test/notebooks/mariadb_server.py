@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,9 @@ class Server:
 
 
 @contextmanager
-def running(binaries: Path, port: int) -> Iterator[Server]:
-    """A server with a user EXPORTER, who may do what the export needs in the database `shop`."""
+def running(binaries: Path, port: int, flags: Sequence[str] = ()) -> Iterator[Server]:
+    """A server with a user EXPORTER, who may do what the export needs in the database `shop`; `flags` are added to its
+    command line."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-mariadb-", dir="/var/tmp"))
     start: list[str | Path] = [
         binaries / "bin" / "mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--basedir={binaries}",
@@ -73,6 +75,7 @@ def running(binaries: Path, port: int) -> Iterator[Server]:
                 "--bind-address=127.0.0.1",
                 f"--socket={folder}/socket",
                 "--skip-name-resolve",
+                *flags,
             ]
             server = subprocess.Popen(
                 [*start, *options, f"--init-file={folder}/init.sql"], stdout=log, stderr=log
@@ -97,3 +100,10 @@ def _wait(target: Server, server: subprocess.Popen[bytes], log: Path) -> None:
             assert server.poll() is None, log.read_text()[-4000:]
             time.sleep(0.1)
     raise AssertionError(log.read_text()[-4000:])
+
+
+if __name__ == "__main__":
+    # `python mariadb_server.py <binaries> <port> <flags>`: until standard input ends, so that it outlives nobody.
+    with running(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]) as server:
+        print(server.port, flush=True)
+        sys.stdin.read()
