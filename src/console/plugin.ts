@@ -206,12 +206,21 @@ const addApi: FastifyPluginAsync<{
       await actions.begin(personOf(request), `${request.method} ${route}`, target.slice(0, 300)),
     );
   });
+  const noting = new Set<Promise<void>>();
   app.addHook("onResponse", async (request, reply) => {
-    await noted
+    const note = noted
       .get(request)?.(reply.statusCode)
       .catch((error: unknown) => {
         request.log.error({ err: error }, "how an action was answered could not be recorded");
       });
+    if (note === undefined) return;
+    noting.add(note);
+    await note;
+    noting.delete(note);
+  });
+  // A server that is closed has noted all that it has answered.
+  app.addHook("onClose", async () => {
+    await Promise.all(noting);
   });
   app.addHook("onSend", async (_request, reply) => {
     if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
