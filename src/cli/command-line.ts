@@ -70,7 +70,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     return exitCodeOf(new CommanderError(0, "", ""), interrupt.by);
   } catch (error) {
     // Commander has said what is wrong with the usage already.
-    if (!(error instanceof CommanderError)) report(error, args);
+    if (!(error instanceof CommanderError || interrupt.caused(error))) report(error, args);
     return exitCodeOf(error, interrupt.by);
   } finally {
     interrupt.dispose();

@@ -22,6 +22,11 @@ export class Interrupt {
     return this.firm.signal;
   }
 
+  /** Whether an error is nothing but the interruption itself, of which has been told. */
+  caused(error: unknown): boolean {
+    return [this.signal, this.firmSignal].some(({ aborted, reason }) => aborted && reason === error);
+  }
+
   dispose(): void {
     for (const name of SIGNALS) process.off(name, this.hear);
   }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { expect } from "chai";
 import { errorAsJson, exitCodeOf, renderError } from "../../../src/cli/failure.js";
+import { Interrupt } from "../../../src/cli/interrupt.js";
 import { Activity } from "../../../src/cli/activity.js";
 import { ProgressRenderer, type Terminal } from "../../../src/cli/render.js";
 import { readLink, sandboxOverlay, saveLink, type SandboxLink } from "../../../src/cli/sandbox-link.js";
@@ -104,6 +105,20 @@ describe("the command line", function () {
       .to.contain("a bug")
       .and.not.to.match(/\n\s+at /);
     expect(errorAsJson(error)).to.deep.include({ code: "driver/resource-failed", remedy: "Mend it." });
+  });
+
+  it("says nothing more of an error that is the interruption itself", () => {
+    const told: string[] = [];
+    const interrupt = new Interrupt((line) => told.push(line));
+    try {
+      expect(interrupt.caused(undefined)).to.equal(false);
+      process.emit("SIGINT", "SIGINT");
+      expect(told.join()).to.contain("SIGINT: stopping");
+      expect(interrupt.caused(interrupt.signal.reason)).to.equal(true);
+      expect(interrupt.caused(new Error("SIGINT"))).to.equal(false);
+    } finally {
+      interrupt.dispose();
+    }
   });
 
   it("has an exit code for each kind of end", () => {
