@@ -15,7 +15,7 @@ import { replicationRunning } from "../src/driver/checks/replication-running.js"
 import { settled } from "../src/driver/checks/settled.js";
 import { Platform } from "../src/driver/platform.js";
 import type { Engine } from "../src/engine/engine.js";
-import { loadPromotionRules } from "../src/settings/promotion-rules.js";
+import { loadPromotionRules, RULES_FILE } from "../src/settings/promotion-rules.js";
 import { ownSources } from "../src/driver/release.js";
 import { packageRoot } from "../src/engine/paths.js";
 import type { Sandbox } from "../src/sandbox/sandbox.js";
@@ -81,7 +81,7 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
     pipelines,
     settingsDir: stacks,
     // The environments of the demo are chosen by whoever runs it: so is the path.
-    rules: { ...loadPromotionRules(path.join(stacks, "promotion.yaml")), path: [...environments] },
+    rules: { ...loadPromotionRules(path.join(stacks, RULES_FILE)), path: [...environments] },
     backend: engineEnvironment.PULUMI_BACKEND_URL,
     engine,
     environment: { ...sandbox.environment(), ...engineEnvironment },

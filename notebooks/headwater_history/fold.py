@@ -184,7 +184,7 @@ def fold(
     for part in {"extend": (RECENT,), "rewrite": (BASE, RECENT)}.get(way, ()):
         # A delete that came last has nothing to hide any more once `base` is written anew.
         kept = text(current) if way == "extend" else f"if({START} IS NULL, {text(PAST)}, {text(current)})"
-        rows = f"({history.untouched_sql(spec, names, False, part)})"
+        rows = f"({history.untouched_sql(spec, names, late=False, of=(part,))})"
         whole = f"SELECT {kept} AS {PART}, {text(run)} AS {RUN}, {listed(names)}, false AS tied FROM {rows}"
         folded = folded.unionByName(spark.sql(whole))
     return _write(spec, columns, run, folded, replaced, left)

@@ -59,8 +59,8 @@ TOLD = "__told"
 _SHOWN = "map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX')"
 # What a row stands for, in the order these come at one moment.
 _ENDED, _BEGAN, _EVENT = 0, 1, 2
-ORDER_OF_EVENTS = "at, load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
-_ORDER = f"at, form, {ORDER_OF_EVENTS.removeprefix('at, ')}"
+_PLACE = "load DESC, seq, CASE op WHEN 'I' THEN 0 WHEN 'U' THEN 1 ELSE 2 END, v"
+_ORDER, ORDER_OF_EVENTS = f"at, form, {_PLACE}", f"at, {_PLACE}"
 
 
 def listed(names: Iterable[str], prefix: str = "") -> str:
@@ -330,7 +330,7 @@ def merge_sql(spec: Spec, columns: Iterable[str], run: str) -> str:
       WHEN NOT MATCHED AND NOT s.taken THEN INSERT ({listed(names)}) VALUES ({listed(names, "s.")})"""
 
 
-def untouched_sql(spec: Spec, names: Iterable[str], late: bool, *of: str) -> str:
+def untouched_sql(spec: Spec, names: Iterable[str], late: bool, of: Iterable[str] = (BASE, RECENT)) -> str:
     """The rows of `base` and `recent`, or of one of them, as `b`, whose keys nothing newer speaks of."""
     newer = (
         f"(SELECT {listed(spec.keys)}, {PART} AS came FROM {spec.log} WHERE {parts(RECENT, *_came(late))})"
@@ -338,7 +338,7 @@ def untouched_sql(spec: Spec, names: Iterable[str], late: bool, *of: str) -> str
     return f"""
       SELECT {listed(names, "b.")} FROM {spec.log} b
       LEFT ANTI JOIN {newer} k ON {matched(spec.keys, "b", "k")} AND (b.{parts(BASE)} OR k.came <> {text(RECENT)})
-      WHERE b.{parts(*(of or (BASE, RECENT)))}"""
+      WHERE b.{parts(*of)}"""
 
 
 def tied_sql(spec: Spec, columns: Iterable[str], run: str) -> str:

@@ -122,6 +122,7 @@ _LOG_PROPERTIES = {
 }
 
 
+# The rule by which what is folded was folded; readers look at it, where the records of runs would cost them more.
 _RULE = "headwater.rule"
 
 

@@ -1,3 +1,4 @@
+import { isEnginesOwn } from "../driver/engine-events.js";
 import type { ResourceEvent } from "../driver/events.js";
 import { describeMs } from "../operations/wait.js";
 
@@ -59,9 +60,8 @@ export class Activity {
     const part = this.parts.at(-1);
     if (part === undefined) return;
     const kind = /replace/.test(op) ? "replace" : op;
-    // The stack itself and the providers are nothing in a cloud, and the engine does not count them.
-    const untouched =
-      ["same", "read", "refresh"].includes(op) || /^pulumi:(pulumi:Stack$|providers:)/.test(resourceType);
+    // The engine does not count its own either.
+    const untouched = ["same", "read", "refresh"].includes(op) || isEnginesOwn(resourceType);
     if (state === "started") {
       if (!untouched)
         part.running.set(urn, {

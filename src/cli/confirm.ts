@@ -13,6 +13,23 @@ export function requirePerson(): void {
   });
 }
 
+/**
+ * Asks a person unless `--yes` has answered.
+ * @param undone what is said where they do not agree: "nothing was destroyed".
+ * @throws HeadwaterError `driver/not-approved`.
+ */
+export async function agreed(
+  { yes }: { readonly yes: boolean },
+  question: string,
+  signal: AbortSignal,
+  undone: string,
+  environment?: string,
+): Promise<void> {
+  if (yes || (await confirm(question, signal))) return;
+  const where = environment === undefined ? {} : { where: `environment ${environment}` };
+  throw new HeadwaterError("driver/not-approved", undone, where);
+}
+
 /** Asks a person; only `yes` agrees. */
 export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
   const asker = createInterface({ input: process.stdin, output: process.stderr });

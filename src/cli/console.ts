@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { constants } from "node:os";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import type { Person } from "../console/access.js";
-import type { Role } from "../console/schemas.js";
+import { LOOPBACK, type Person } from "../console/access.js";
+import { ROLES } from "../console/roles.js";
 import type { Platform } from "../driver/platform.js";
 import { whoami } from "../driver/whoami.js";
 import { self } from "../engine/processes.js";
@@ -16,10 +16,6 @@ interface ConsoleFlags extends CommonOptions {
   readonly person?: readonly Person[];
   readonly promise: number;
 }
-
-/** As `serveAlone` has it, which is loaded only when it is needed. */
-const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
-const ROLES: readonly Role[] = ["viewer", "operator", "approver"];
 
 export function addConsole(program: Command, interrupt: Interrupt): void {
   withCommonOptions(program.command("console"))

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { HeadwaterError } from "../model/errors.js";
-import { confirm, requirePerson } from "./confirm.js";
+import { agreed, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
 import { environmentName, withChangeOptions, type ChangeOptions } from "./options.js";
 import { describeChanges } from "./render.js";
@@ -24,11 +23,8 @@ async function destroy(options: DestroyOptions, interrupt: Interrupt): Promise<v
   if (!options.yes) requirePerson();
   const { withSession } = await import("./session.js");
   await withSession(options, interrupt, async (session) => {
-    if (!options.yes && !(await confirm(`Destroy everything in ${environment}?`, session.signal))) {
-      throw new HeadwaterError("driver/not-approved", "nothing was destroyed", {
-        where: `environment ${environment}`,
-      });
-    }
+    const question = `Destroy everything in ${environment}?`;
+    await agreed(options, question, session.signal, "nothing was destroyed", environment);
     const { changes } = await session.platform.destroy(environment, {
       pipeline: session.pipeline,
       remove,

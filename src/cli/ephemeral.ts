@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { HeadwaterError } from "../model/errors.js";
 import type { EphemeralStatus } from "../driver/platform.js";
 import { describeMs } from "../operations/wait.js";
-import { confirm, requirePerson } from "./confirm.js";
+import { agreed, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
 import {
   environmentName,
@@ -116,11 +116,7 @@ async function destroy(options: AskingOptions & Named, interrupt: Interrupt): Pr
   if (!options.yes) requirePerson();
   const { name } = options;
   await inSession(options, interrupt, async (session) => {
-    if (!options.yes && !(await confirm(`Destroy ${name} and its data?`, session.signal))) {
-      throw new HeadwaterError("driver/not-approved", "nothing was destroyed", {
-        where: `environment ${name}`,
-      });
-    }
+    await agreed(options, `Destroy ${name} and its data?`, session.signal, "nothing was destroyed", name);
     const { changes, leftHalfWay } = await session.platform.destroyEphemeral(name, {
       ...session.run,
       pipeline: session.pipeline,

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { HeadwaterError } from "../model/errors.js";
-import { confirm, requirePerson } from "./confirm.js";
+import { agreed, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
 import { ttl, withAskingOptions, type AskingOptions } from "./options.js";
 
@@ -22,8 +21,8 @@ export function addReleases(program: Command, interrupt: Interrupt): void {
 }
 
 async function prune({ olderThan, dryRun, ...options }: PruneOptions, interrupt: Interrupt): Promise<void> {
-  const ask = !options.yes && !dryRun;
-  if (ask) requirePerson();
+  const asks = { yes: options.yes || dryRun };
+  if (!asks.yes) requirePerson();
   const { withSession } = await import("./session.js");
   await withSession(options, interrupt, async ({ platform, tell, answer, signal }) => {
     const verdicts = await platform.pruneReleases({ olderThan, dryRun: true });
@@ -32,8 +31,8 @@ async function prune({ olderThan, dryRun, ...options }: PruneOptions, interrupt:
     ) as [typeof verdicts, typeof verdicts];
     for (const { release, keptFor } of kept) tell(`${release.slice(0, 12)} stays: ${keptFor}`);
     for (const { release } of unneeded) tell(`${release.slice(0, 12)} is needed by nothing`);
-    if (ask && unneeded.length > 0 && !(await confirm(`Remove ${unneeded.length} releases?`, signal)))
-      throw new HeadwaterError("driver/not-approved", "nothing was removed");
+    if (unneeded.length > 0)
+      await agreed(asks, `Remove ${unneeded.length} releases?`, signal, "nothing was removed");
     // Judged once more: what is needed by now stays.
     const done = dryRun ? verdicts : await platform.pruneReleases({ olderThan });
     const gone = done.filter(({ keptFor }) => keptFor === undefined);

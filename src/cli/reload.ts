@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { HeadwaterError } from "../model/errors.js";
-import { confirm, requirePerson } from "./confirm.js";
+import { agreed, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
 import { environmentName, minutes, withAskingOptions, type AskingOptions } from "./options.js";
 
@@ -32,11 +31,7 @@ async function reload(options: ReloadOptions, interrupt: Interrupt): Promise<voi
   const { withSession } = await import("./session.js");
   await withSession(options, interrupt, async (session) => {
     const question = `Stop the replication of ${environment} and load every table again?`;
-    if (!options.yes && !(await confirm(question, session.signal))) {
-      throw new HeadwaterError("driver/not-approved", "nothing was reloaded", {
-        where: `environment ${environment}`,
-      });
-    }
+    await agreed(options, question, session.signal, "nothing was reloaded", environment);
     const { after, tables, runId } = await session.platform.reload(environment, {
       pipeline: session.pipeline,
       ingest,

@@ -8,7 +8,7 @@ import type { Pipeline, SourceEngine } from "../model/pipeline.js";
 import type { TableOverridesByName } from "../model/table-mappings.js";
 import { readSecretLogin } from "../operations/secrets.js";
 import type { AwsConnection } from "../operations/aws.js";
-import { loadPromotionRules, rulesFor } from "../settings/promotion-rules.js";
+import { loadPromotionRules, RULES_FILE, rulesFor } from "../settings/promotion-rules.js";
 import type { SourceAddress } from "../source/connection.js";
 import type { Hosting } from "../source/statement.js";
 import type { CommonOptions } from "./options.js";
@@ -117,8 +117,7 @@ export async function sourcePlace(environment: string, options: PlaceOptions): P
     // Not by the end of a tunnel.
     hosting:
       options.hosting ?? ((source.host ?? host).endsWith(".rds.amazonaws.com") ? "rds" : "self-managed"),
-    isProtected: rulesFor(loadPromotionRules(path.join(settingsDir, "promotion.yaml")), environment)
-      .protected,
+    isProtected: rulesFor(loadPromotionRules(path.join(settingsDir, RULES_FILE)), environment).protected,
     address: (login) => ({
       ...{ engine: pipeline.engine, host, database, ...login },
       port: options.port ?? source.port ?? PORTS[pipeline.engine],

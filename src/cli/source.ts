@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { Finding } from "../source/check/facts.js";
 import { HeadwaterError } from "../model/errors.js";
 import { CAPTURE_METHODS, HOSTINGS, type CaptureMethod } from "../source/statement.js";
-import { confirm, requirePerson } from "./confirm.js";
+import { agreed, requirePerson } from "./confirm.js";
 import type { Interrupt } from "./interrupt.js";
 import { count, environmentName, withAskingOptions, withCommonOptions } from "./options.js";
 import { printJson } from "./output.js";
@@ -138,7 +138,8 @@ async function prepare(environment: string, options: PrepareFlags, interrupt: In
   // Before anybody is asked: it may be missing.
   const password = undo ? "" : (await place.dms()).password;
   const address = place.address(admin);
-  await agreed(question(place, `${address.host}:${address.port}`, undo), options, interrupt);
+  const asked = question(place, `${address.host}:${address.port}`, undo);
+  await agreed(options, asked, interrupt.signal, "nothing was changed");
   const tell = (line: string): void => void (json || process.stderr.write(`${line}\n`));
   const connection = await connectSource(address);
   try {
@@ -174,11 +175,6 @@ function question(
 ): string {
   const mark = isProtected ? ", which is protected" : "";
   return `${undo ? "Undo the preparation of" : "Prepare"} ${pipeline.engine} ${database} at ${where} for ${environment}${mark}?`;
-}
-
-async function agreed(asked: string, { yes }: PrepareFlags, interrupt: Interrupt): Promise<void> {
-  if (yes || (await confirm(asked, interrupt.signal))) return;
-  throw new HeadwaterError("driver/not-approved", "nothing was changed", {});
 }
 
 async function check(environment: string, options: CheckFlags): Promise<void> {

@@ -2,6 +2,9 @@ import type { FastifyRequest } from "fastify";
 import { HeadwaterError } from "../model/errors.js";
 import type { Role } from "./schemas.js";
 
+/** Where a console that runs alone may listen, and by what names it answers. */
+export const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
+
 /** Who asks. */
 export interface Person {
   /** Recorded with what they do. Names tell people apart: who starts a promotion may not approve it under the same one. */

@@ -1,6 +1,6 @@
 import Fastify from "fastify";
 import { HeadwaterError } from "../model/errors.js";
-import type { Person } from "./access.js";
+import { LOOPBACK, type Person } from "./access.js";
 import { headwaterConsole, type ConsoleOptions } from "./plugin.js";
 import { tokensFor } from "./tokens.js";
 
@@ -19,8 +19,6 @@ export interface Alone {
   /** Stops listening and lets go of what is under way; the next console goes on with it. */
   readonly close: () => Promise<void>;
 }
-
-const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 /**
  * Serves a console by itself, on loopback, to whoever has a token.

@@ -32,15 +32,13 @@ export async function once(
   const mine: Kept = { at: new Date().toISOString(), request: digestOf(request) };
   const version = await reserve(store, at, mine);
   if (typeof version === "object") return { id: version.id, first: false };
-  try {
-    const id = await start();
-    await store.put(at, JSON.stringify({ ...mine, id } satisfies Kept), { version });
-    return { id, first: true };
-  } catch (error) {
+  const id = await start().catch(async (error: unknown) => {
     // Nothing was started: the key may be used again.
     await store.remove(at, { version }).catch(() => undefined);
     throw error;
-  }
+  });
+  await store.put(at, JSON.stringify({ ...mine, id } satisfies Kept), { version });
+  return { id, first: true };
 }
 
 /** The version of the key that is ours now, or what was started under it. */

@@ -3,11 +3,12 @@ import type { EnvironmentClients } from "../driver/clients.js";
 import type { Environment, EnvironmentStatus } from "../driver/environment.js";
 import type { Platform } from "../driver/platform.js";
 import { HeadwaterError } from "../model/errors.js";
-import type { Pipeline, PipelineTable } from "../model/pipeline.js";
+import { HISTORY_COLUMN_NAMES, type Pipeline, type PipelineTable } from "../model/pipeline.js";
 import { hasEnded, type JobRun } from "../operations/jobs.js";
 import { listFiles, parseS3Url, type LandedFile } from "../operations/landing.js";
 import {
   findWarehouse,
+  quoteName,
   Statements,
   type StatementParameters,
   type StatementResult,
@@ -158,7 +159,6 @@ export class Lakehouse {
   /** The run table, by table. */
   private tableRows(place: Place): Promise<Map<string, TableRow>> {
     return this.cached.get(`runs ${place.stack}`, LIVE_MS, async () => {
-      const runs = `${this.nameOf(place, "headwater_runs")}`;
       const { rows } = await this.query(
         place,
         `SELECT \`table\`, sum(loads + inserts + updates + deletes), sum(late), sum(quarantined),
@@ -168,7 +168,7 @@ export class Lakehouse {
            unix_millis(max(newest_commit)), max_by(lag_seconds, recorded_at) FILTER (WHERE lag_seconds IS NOT NULL),
            unix_millis(max(recorded_at) FILTER (WHERE error IS NOT NULL)),
            max_by(error, recorded_at) FILTER (WHERE error IS NOT NULL)
-         FROM ${runs} WHERE outcome <> 'underway' GROUP BY \`table\``,
+         FROM ${this.nameOf(place, "headwater_runs")} WHERE outcome <> 'underway' GROUP BY \`table\``,
       );
       return new Map(
         rows.map((row) => {
@@ -236,7 +236,7 @@ export class Lakehouse {
       const { rows } = await this.query(place, `SELECT count(*) FROM ${this.nameOf(place, name)}`);
       return { current: Number(rows[0]?.[0] ?? 0), began: [] };
     }
-    const [start, end, from] = [quoted(startColumn), quoted(endColumn), this.nameOf(place, name)];
+    const [start, end, from] = [quoteName(startColumn), quoteName(endColumn), this.nameOf(place, name)];
     const { rows } = await this.query(
       place,
       `WITH h AS (SELECT unix_millis(${start}) AS t, ${end} IS NULL AS open FROM ${from}),
@@ -285,7 +285,7 @@ export class Lakehouse {
   ): Promise<schemas.Rows> {
     const place = await this.place(pipeline, environment);
     const table = tableOf(place, name);
-    const order = table.keys.map(quoted).join(", ");
+    const order = table.keys.map((name) => quoteName(name)).join(", ");
     const most = `ORDER BY ${order} LIMIT ${limit + 1}`;
     if (asOf === undefined) {
       const from = this.nameOf(place, `${name}_current`);
@@ -293,7 +293,7 @@ export class Lakehouse {
     }
     const { startColumn, endColumn } = historyColumns(place, table);
     if (startColumn === undefined || endColumn === undefined) throw withoutHistory(name);
-    const [start, end] = [quoted(startColumn), quoted(endColumn)];
+    const [start, end] = [quoteName(startColumn), quoteName(endColumn)];
     const text =
       `SELECT * FROM ${this.nameOf(place, name)} WHERE ${start} <= CAST(:moment AS TIMESTAMP)` +
       ` AND (${end} IS NULL OR CAST(:moment AS TIMESTAMP) < ${end}) ${most}`;
@@ -311,10 +311,10 @@ export class Lakehouse {
       const type = types.get(column.toLowerCase());
       // A value that is none of the column's type is no key that there is.
       const value = type === undefined ? `:k${index}` : `try_cast(:k${index} AS ${type})`;
-      return `${type === undefined ? `CAST(${quoted(column)} AS STRING)` : quoted(column)} <=> ${value}`;
+      return `${type === undefined ? `CAST(${quoteName(column)} AS STRING)` : quoteName(column)} <=> ${value}`;
     });
     const given = Object.fromEntries(values.map((value, index) => [`k${index}`, value]));
-    const order = startColumn === undefined ? "" : ` ORDER BY ${quoted(startColumn)}`;
+    const order = startColumn === undefined ? "" : ` ORDER BY ${quoteName(startColumn)}`;
     const text = `SELECT * FROM ${this.nameOf(place, name)} WHERE ${where.join(" AND ")}${order} LIMIT ${LIVES + 1}`;
     return page(await this.query(place, text, given), LIVES);
   }
@@ -322,7 +322,7 @@ export class Lakehouse {
   /** Spark's types of a table's keys, as far as they are plain ones. */
   private typesOf(place: Place, { name, keys }: PipelineTable): Promise<Map<string, string>> {
     return this.cached.get(`types ${place.stack} ${name}`, 300_000, async () => {
-      const text = `SELECT ${keys.map(quoted).join(", ")} FROM ${this.nameOf(place, name)} LIMIT 0`;
+      const text = `SELECT ${keys.map((name) => quoteName(name)).join(", ")} FROM ${this.nameOf(place, name)} LIMIT 0`;
       const { columns } = await this.query(place, text);
       return new Map(
         columns
@@ -436,7 +436,7 @@ export class Lakehouse {
   }
 
   private nameOf({ outputs }: Place, name: string): string {
-    return [outputs.catalog, outputs.schema, name].map(quoted).join(".");
+    return quoteName(outputs.catalog, outputs.schema, name);
   }
 
   private place(pipeline: string, environment: string): Promise<Place> {
@@ -489,9 +489,8 @@ function historyColumns(
   { rule }: PipelineTable,
 ): { startColumn?: string; endColumn?: string } {
   if (rule.scdType === 1) return {};
-  return pipeline.historyColumns === "paper"
-    ? { startColumn: "effective_date", endColumn: "end_date" }
-    : { startColumn: "__START_AT", endColumn: "__END_AT" };
+  const { start: startColumn, end: endColumn } = HISTORY_COLUMN_NAMES[pipeline.historyColumns];
+  return { startColumn, endColumn };
 }
 
 /** The values of a key, in the order of its columns. @throws HeadwaterError `console/bad-key`. */
@@ -547,11 +546,6 @@ function stateOf({ lifeCycleState, resultState }: JobRun): string {
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-/** An identifier, quoted for Spark. */
-function quoted(name: string): string {
-  return `\`${name.replaceAll("`", "``")}\``;
 }
 
 function text<K extends string>(key: K, value: string | null | undefined): { [P in K]?: string } {

@@ -1,5 +1,11 @@
 import type { Platform } from "../driver/platform.js";
-import type { PastOperation, ProgressLine, RecordHead, RecordLine } from "../driver/record.js";
+import {
+  recordIds,
+  type PastOperation,
+  type ProgressLine,
+  type RecordHead,
+  type RecordLine,
+} from "../driver/record.js";
 import type { Deployed, Operation, OperationDetail, Phase, Step, StepState } from "./schemas.js";
 
 /** What an operation looks like, without whether a console has started it. */
@@ -14,8 +20,6 @@ export interface RecordQuery {
   readonly environment?: string | undefined;
 }
 
-const PREFIX = "records/";
-
 /**
  * The records of a platform's store, as lists need them. What has ended does not change any more, and is read once; what goes on
  * is read anew each time.
@@ -24,12 +28,6 @@ export class Records {
   private readonly ended = new Map<string, Told & { readonly deployed: readonly DeployedStep[] }>();
 
   constructor(private readonly platform: Platform) {}
-
-  /** Ids, newest first. */
-  async ids(): Promise<string[]> {
-    const keys = await this.platform.store.list(PREFIX);
-    return keys.map((key) => key.slice(PREFIX.length).replace(/\.jsonl$/, "")).reverse();
-  }
 
   /** @throws HeadwaterError `driver/no-record`. */
   async tell(id: string): Promise<Told & { readonly deployed: readonly DeployedStep[] }> {
@@ -44,7 +42,7 @@ export class Records {
   /** Newest first. */
   async list({ limit, before, kind, pipeline, environment }: RecordQuery): Promise<Told[]> {
     const found: Told[] = [];
-    for await (const told of this.all(before)) {
+    for await (const told of this.all((id) => before === undefined || id < before)) {
       if (kind !== undefined && told.kind !== kind) continue;
       if (pipeline !== undefined && told.pipeline !== pipeline) continue;
       if (environment !== undefined && !told.through.includes(environment)) continue;
@@ -56,9 +54,10 @@ export class Records {
 
   /** Those that have not ended. */
   async unfinished(): Promise<Told[]> {
-    const ids = (await this.ids()).filter((id) => !this.ended.has(id));
-    const all = await inGroups(ids, (id) => this.tell(id));
-    return all.filter(({ outcome }) => outcome === "running" || outcome === "interrupted");
+    const found: Told[] = [];
+    for await (const told of this.all((id) => !this.ended.has(id)))
+      if (told.outcome === "running" || told.outcome === "interrupted") found.push(told);
+    return found;
   }
 
   /** By stack, what was deployed last and by which operation; nothing where it was destroyed since. */
@@ -78,8 +77,8 @@ export class Records {
     );
   }
 
-  private async *all(before?: string) {
-    const ids = (await this.ids()).filter((id) => before === undefined || id < before);
+  private async *all(wanted: (id: string) => boolean = () => true) {
+    const ids = (await recordIds(this.platform.store)).filter(wanted);
     for (let start = 0; start < ids.length; start += AT_ONCE)
       yield* await Promise.all(ids.slice(start, start + AT_ONCE).map((id) => this.tell(id)));
   }
@@ -87,13 +86,6 @@ export class Records {
 
 /** On S3 each is a request. */
 const AT_ONCE = 16;
-
-async function inGroups<T, R>(all: readonly T[], ask: (one: T) => Promise<R>): Promise<R[]> {
-  const found: R[] = [];
-  for (let start = 0; start < all.length; start += AT_ONCE)
-    found.push(...(await Promise.all(all.slice(start, start + AT_ONCE).map(ask))));
-  return found;
-}
 
 interface DeployedStep {
   readonly environment: string;

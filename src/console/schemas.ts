@@ -1,14 +1,15 @@
 import { z } from "zod";
+import { ROLES } from "./roles.js";
 
 /*
  * What the API takes and answers. The OpenAPI description is made of these, and an answer is written through them: what no schema
- * names does not leave the server. Nothing but zod is imported, so that the page shares the types.
+ * names does not leave the server. Nothing but zod and words is imported, so that the page shares the types.
  */
 
 export const time = z.string().describe("ISO time.");
 const count = z.int().min(0);
 
-export const Role = z.enum(["viewer", "operator", "approver"]);
+export const Role = z.enum(ROLES);
 export type Role = z.output<typeof Role>;
 
 export const Me = z

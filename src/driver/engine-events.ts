@@ -135,6 +135,11 @@ export function counts(summary: Readonly<Record<string, number | undefined>> | u
   );
 }
 
+/** Whether a type is of the engine's own, the stack itself or a provider: nothing in a cloud. */
+export function isEnginesOwn(type: string): boolean {
+  return /^pulumi:(pulumi:Stack$|providers:)/.test(type);
+}
+
 /** `urn:pulumi:dev::project::type::name` -> `name`. */
 export function nameOf(urn: string): string {
   return urn.split("::").slice(3).join("::") || urn;

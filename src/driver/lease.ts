@@ -119,6 +119,11 @@ async function acquire(
   }
 }
 
+/** Stacks that somebody holds, or has left behind held. */
+export async function leasedStacks(store: Store): Promise<string[]> {
+  return (await store.list("leases/")).map((key) => key.slice("leases/".length));
+}
+
 /** Who holds a stack now, if anybody does. */
 export async function holderOf(store: Store, stack: string): Promise<LeaseHolder | undefined> {
   const held = await getJson<LeaseHolder>(store, `leases/${stack}`);

@@ -9,7 +9,7 @@ import type { Pipeline } from "../model/pipeline.js";
 import type { ReloadResult } from "../operations/reload.js";
 import type { AwsConnection } from "../operations/aws.js";
 import { pickByName, type Program } from "../settings/program.js";
-import { loadPromotionRules, type PromotionRules } from "../settings/promotion-rules.js";
+import { loadPromotionRules, RULES_FILE, type PromotionRules } from "../settings/promotion-rules.js";
 import { differingResources, differingSettings, type EnvironmentDifference } from "./difference.js";
 import { EngineCommand } from "./engine-command.js";
 import { isOldLock } from "./engine-lock.js";
@@ -33,7 +33,7 @@ import { OperationRecord, readRecord, readRecords, type PastOperation, type Reco
 import { judgeReleases, pruneAge, type PruneVerdict } from "./prune.js";
 import { Redactor, withoutSecrets } from "./redact.js";
 import { ownSources, type Release, type ReleaseSources } from "./release.js";
-import { differingParts, Releases } from "./release-store.js";
+import { differingParts, releaseKey, Releases } from "./release-store.js";
 import { loadStack, type Known, type LoadedStack, type Overlay } from "./stack-settings.js";
 import type { PluginLocation, StackHome } from "./stack-workspace.js";
 import type { StepOptions } from "./step.js";
@@ -172,7 +172,7 @@ export class Platform {
   ): Promise<PruneVerdict[]> {
     const verdicts = await judgeReleases(this.store, this.proofs, pruneAge(options.olderThan ?? "30d"));
     for (const { release, keptFor } of verdicts)
-      if (keptFor === undefined && options.dryRun !== true) await this.store.remove(`releases/${release}`);
+      if (keptFor === undefined && options.dryRun !== true) await this.store.remove(releaseKey(release));
     return verdicts;
   }
 
@@ -577,9 +577,6 @@ export interface ReapResult {
 function hasExpired({ expires }: EphemeralRecord): boolean {
   return Date.parse(expires) <= Date.now();
 }
-
-/** Rules of promotion, in the settings' folder. */
-const RULES_FILE = "promotion.yaml";
 
 /** Whoever hands programs in wants these, and not those of Headwater's repository. */
 function handedIn(): ReleaseSources {

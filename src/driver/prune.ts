@@ -2,6 +2,7 @@ import { HeadwaterError } from "../model/errors.js";
 import { parseTime } from "./ephemeral.js";
 import type { Proofs } from "./proofs.js";
 import { readRecords } from "./record.js";
+import { releaseIds, releaseKey } from "./release-store.js";
 import type { Store } from "./store/store.js";
 
 /** What is to be done with a stored release, and why. */
@@ -42,7 +43,7 @@ export async function judgeReleases(
   const need = (release: string, why: string): void => {
     if (!needed.has(release)) needed.set(release, why);
   };
-  const keys = await store.list("releases/");
+  const ids = await releaseIds(store);
   // Looked at after the releases: what is begun meanwhile is begun with a release that was just made.
   const seen = new Set<string>();
   for (const { head, outcome } of await readRecords(store)) {
@@ -58,9 +59,8 @@ export async function judgeReleases(
   for (const [stack, newest] of await proofs.newest(PROOFS_KEPT))
     for (const { release } of newest) need(release, `passed in ${stack}`);
   return Promise.all(
-    keys.map(async (key) => {
-      const release = key.slice("releases/".length);
-      const made = await store.modified(key);
+    ids.map(async (release) => {
+      const made = await store.modified(releaseKey(release));
       const young = made !== undefined && Date.now() - made.getTime() < olderThanMs;
       const keptFor = needed.get(release) ?? (young ? `made ${made.toISOString()}` : undefined);
       return { release, ...(keptFor === undefined ? {} : { keptFor }) };

@@ -216,14 +216,20 @@ export interface RecordFilter {
   readonly kind?: RecordHead["kind"];
 }
 
+/** Ids of a store's records, newest first. */
+export async function recordIds(store: Store): Promise<string[]> {
+  const keys = await store.list("records/");
+  return keys.map((key) => key.slice("records/".length, -".jsonl".length)).reverse();
+}
+
 /** Records of a store, newest first. */
 export async function readRecords(store: Store, filter: RecordFilter = {}): Promise<PastOperation[]> {
   const { limit = Infinity, environment, kind } = filter;
-  const keys = (await store.list("records/")).reverse();
+  const ids = await recordIds(store);
   const found: PastOperation[] = [];
   // A few at a time: on S3 each is a request.
-  for (let start = 0; start < keys.length && found.length < limit; start += 16) {
-    const some = await Promise.all(keys.slice(start, start + 16).map((key) => readKey(store, key)));
+  for (let start = 0; start < ids.length && found.length < limit; start += 16) {
+    const some = await Promise.all(ids.slice(start, start + 16).map((id) => readKey(store, keyOf(id))));
     found.push(
       ...some.filter(
         ({ head }) =>

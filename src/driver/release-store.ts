@@ -64,9 +64,9 @@ export class Releases {
       ),
     };
     // Equal id, equal content: written again only so that its age tells when it was last made.
-    const written = await this.store.modified(keyOf(made.release.id));
+    const written = await this.store.modified(releaseKey(made.release.id));
     if (written === undefined || Date.now() - written.getTime() > FRESH_MS)
-      await this.store.put(keyOf(made.release.id), await promisify(gzip)(JSON.stringify(stored)));
+      await this.store.put(releaseKey(made.release.id), await promisify(gzip)(JSON.stringify(stored)));
     return made.release;
   }
 
@@ -75,8 +75,8 @@ export class Releases {
    * @throws HeadwaterError `driver/no-release` where none, or more than one, begins like that.
    */
   async find(id: string): Promise<Release> {
-    const keys = (await this.store.list("releases/")).map((key) => key.slice("releases/".length));
-    const found = /^[0-9a-f]{6,64}$/.test(id) ? keys.filter((key) => key.startsWith(id)) : [];
+    const ids = await releaseIds(this.store);
+    const found = /^[0-9a-f]{6,64}$/.test(id) ? ids.filter((each) => each.startsWith(id)) : [];
     const [only, ...others] = found;
     if (only !== undefined && others.length === 0) return (await this.stored(only)).release;
     throw new HeadwaterError(
@@ -150,10 +150,10 @@ export class Releases {
   }
 
   private async stored(id: string): Promise<StoredRelease> {
-    const stored = await this.store.get(keyOf(id));
+    const stored = await this.store.get(releaseKey(id));
     if (stored === undefined) {
       throw new HeadwaterError("driver/no-release", "the release is not in the store", {
-        where: this.store.locate(keyOf(id)),
+        where: this.store.locate(releaseKey(id)),
         found: "nothing",
         remedy: "Make it with `platform.release`, which stores it.",
       });
@@ -162,7 +162,7 @@ export class Releases {
     try {
       content = JSON.parse((await promisify(gunzip)(stored.bytes)).toString()) as StoredRelease;
     } catch (error) {
-      throw damaged(this.store.locate(keyOf(id)), (error as Error).message, error);
+      throw damaged(this.store.locate(releaseKey(id)), (error as Error).message, error);
     }
     const files = Object.entries(content.files).map(([file, base64]) => ({
       path: file,
@@ -179,9 +179,9 @@ export class Releases {
     );
     for (const part of ["code", "notebooks"] as const) {
       if (again.parts[part] !== release.parts[part])
-        throw damaged(this.store.locate(keyOf(id)), `other ${part}`);
+        throw damaged(this.store.locate(releaseKey(id)), `other ${part}`);
     }
-    if (release.id !== id) throw damaged(this.store.locate(keyOf(id)), `release ${release.id}`);
+    if (release.id !== id) throw damaged(this.store.locate(releaseKey(id)), `release ${release.id}`);
     return content;
   }
 }
@@ -224,7 +224,13 @@ export function differingParts(one: Release, other: Release): string {
   return [...program, ...parts, ...versions].join(", ");
 }
 
-function keyOf(id: string): string {
+/** Ids of a store's releases. */
+export async function releaseIds(store: Store): Promise<string[]> {
+  return (await store.list("releases/")).map((key) => key.slice("releases/".length));
+}
+
+/** Where a store holds a release. */
+export function releaseKey(id: string): string {
   return `releases/${id}`;
 }
 

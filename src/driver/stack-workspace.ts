@@ -5,6 +5,7 @@ import { LocalWorkspace, Stack, type PulumiFn } from "@pulumi/pulumi/automation/
 import { stringify } from "yaml";
 import { HeadwaterError } from "../model/errors.js";
 import { CommandFailure, type EngineCommand, type Interruption } from "./engine-command.js";
+import { isEnginesOwn } from "./engine-events.js";
 import type { PendingOperation } from "./errors.js";
 import type { DeployedFile } from "./notebook-drift.js";
 import { endProcessesOf, FOLDER_VARIABLE, removeAbandoned } from "./leftovers.js";
@@ -128,7 +129,7 @@ export class StackWorkspace {
     );
     return {
       files,
-      resources: resources.filter(({ type }) => !isNothing(type)).map(({ urn, type }) => ({ urn, type })),
+      resources: resources.filter(({ type }) => !isEnginesOwn(type)).map(({ urn, type }) => ({ urn, type })),
       pending: pendingIn(exported.deployment),
     };
   }
@@ -217,13 +218,8 @@ interface RawDeployment {
 
 function pendingIn(deployment: RawDeployment | null | undefined): PendingOperation[] {
   return (deployment?.pending_operations ?? [])
-    .filter(({ resource }) => !isNothing(resource.type))
+    .filter(({ resource }) => !isEnginesOwn(resource.type))
     .map(({ resource, type }) => ({ urn: resource.urn, type }));
-}
-
-/** The stack itself and the providers are nothing in a cloud. */
-function isNothing(type: string): boolean {
-  return /^pulumi:(pulumi:Stack$|providers:)/.test(type);
 }
 
 async function makeBackendFolder(backend: string): Promise<void> {

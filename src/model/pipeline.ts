@@ -9,6 +9,14 @@ export type SourceEngine = (typeof SOURCE_ENGINES)[number];
 export const HISTORY_COLUMNS = ["paper", "autoCdc"] as const;
 export type HistoryColumns = (typeof HISTORY_COLUMNS)[number];
 
+/** What they are called; AUTO CDC marks no current version, it is the one without an end. */
+export const HISTORY_COLUMN_NAMES: Readonly<
+  Record<HistoryColumns, { readonly start: string; readonly end: string; readonly current?: string }>
+> = {
+  paper: { current: "current", start: "effective_date", end: "end_date" },
+  autoCdc: { start: "__START_AT", end: "__END_AT" },
+};
+
 /** SCD type 1 keeps a table's current rows, type 2 their history as well. */
 export const SCD_TYPES = [1, 2] as const;
 export type ScdType = (typeof SCD_TYPES)[number];
@@ -79,7 +87,9 @@ export interface Pipeline {
 /** Columns that DMS or the history adds; a key of the same name could not be told apart from them. */
 const ADDED_COLUMNS = [
   ...["op", "tx_commit_time", "change_seq"],
-  ...["current", "effective_date", "end_date", "__start_at", "__end_at"],
+  ...Object.values(HISTORY_COLUMN_NAMES).flatMap((names) =>
+    Object.values(names).map((name) => name.toLowerCase()),
+  ),
 ];
 
 /**

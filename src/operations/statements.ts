@@ -13,6 +13,11 @@ export type StatementParameters = Readonly<Record<string, string | number | bool
 
 const BASE = "/api/2.0/sql/statements";
 
+/** A name in a statement's text, its parts quoted: catalog, schema and table, or a column. */
+export function quoteName(...parts: readonly string[]): string {
+  return parts.map((part) => `\`${part.replaceAll("`", "``")}\``).join(".");
+}
+
 /** Databricks SQL Statement Execution API on one warehouse. */
 export class Statements {
   constructor(

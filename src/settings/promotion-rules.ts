@@ -10,6 +10,9 @@ import { readYamlFile } from "./yaml-file.js";
  * release, and every description ends up in stacks/promotion.schema.json.
  */
 
+/** Where they lie in the settings' folder. */
+export const RULES_FILE = "promotion.yaml";
+
 const environment = z.string().refine(
   (name) => {
     try {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { rulesFor, type EnvironmentRules } from "../../settings/promotion-rules.js";
 import { stackName } from "../../model/naming.js";
-import { holderOf } from "../../driver/lease.js";
+import { holderOf, leasedStacks } from "../../driver/lease.js";
+import { releaseIds } from "../../driver/release-store.js";
 import { personOf } from "../access.js";
 import { answers, type Api, type Console } from "../context.js";
 import { statusOf } from "../lakehouse.js";
@@ -126,8 +127,8 @@ export function addEnvironments(api: Api, context: Console): void {
       },
     },
     async () => {
-      const [keys, deployed, promotions] = await Promise.all([
-        platform.store.list("releases/"),
+      const [ids, deployed, promotions] = await Promise.all([
+        releaseIds(platform.store),
         records.deployed(),
         records.list({ limit: Infinity, kind: "promotion" }),
       ]);
@@ -138,8 +139,7 @@ export function addEnvironments(api: Api, context: Console): void {
         [...deployed].flatMap(([stack, { release }]) =>
           id.startsWith(release) ? [stack.replace("-", "/")] : [],
         );
-      return keys
-        .map((key) => key.slice("releases/".length))
+      return ids
         .map((id) => {
           const promoted = first.get(id);
           return {
@@ -188,16 +188,16 @@ export function addEnvironments(api: Api, context: Console): void {
 
 /** Every environment, with what is deployed there and what is under way. */
 export async function environmentsOf({ platform, records }: Console): Promise<schemas.EnvironmentSummary[]> {
-  const [ephemerals, deployed, unfinished, held, names] = await Promise.all([
+  const [ephemerals, deployed, unfinished, leased, names] = await Promise.all([
     platform.ephemerals(),
     records.deployed(),
     records.unfinished(),
-    platform.store.list("leases/"),
+    leasedStacks(platform.store),
     Promise.all(
       platform.pipelines.map(async ({ name }) => [name, await platform.environmentNames(name)] as const),
     ),
   ]);
-  const stacksHeld = new Set(held.map((key) => key.slice("leases/".length)));
+  const stacksHeld = new Set(leased);
   const summary = async (pipeline: string, name: string, ephemeral: boolean) => {
     const stack = stackName(pipeline, name);
     const holder = stacksHeld.has(stack) ? await holderOf(platform.store, stack) : undefined;

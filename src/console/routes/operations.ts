@@ -15,30 +15,10 @@ const STREAM = {
 
 export function addOperations(api: Api, context: Console): void {
   const { platform, operations, records, followers, feed, streams, actions } = context;
-  const told = async (what: Told): Promise<schemas.Operation> => {
-    const {
-      id,
-      kind,
-      at,
-      startedBy,
-      release,
-      program,
-      pipeline,
-      through,
-      outcome,
-      updated,
-      elapsedMs,
-      error,
-      steps,
-    } = what;
-    return {
-      ...{ id, kind, at, startedBy, program, pipeline, through, outcome, updated, steps },
-      ...(release === undefined ? {} : { release }),
-      ...(elapsedMs === undefined ? {} : { elapsedMs }),
-      ...(error === undefined ? {} : { error }),
-      ownedHere: (await operations.order(id)) !== undefined,
-    };
-  };
+  const told = async (what: Told): Promise<schemas.Operation> => ({
+    ...what,
+    ownedHere: (await operations.order(what.id)) !== undefined,
+  });
   const started = (reply: FastifyReply, { id, first }: { id: string; first: boolean }) =>
     reply
       .code(first ? 202 : 200)

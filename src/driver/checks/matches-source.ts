@@ -1,4 +1,4 @@
-import { findWarehouse, Statements } from "../../operations/statements.js";
+import { findWarehouse, quoteName, Statements } from "../../operations/statements.js";
 import { waitFor, type WaitOptions } from "../../operations/wait.js";
 import type { Check, CheckContext } from "./check.js";
 import { lakehouseOutputs, type TableOutput } from "./outputs.js";
@@ -104,8 +104,5 @@ async function lakehouseFigures(
 
 /** The view of a table's current rows. Names come from the layout and are quoted all the same. */
 export function currentRows({ history }: TableOutput): string {
-  return `${history}_current`
-    .split(".")
-    .map((part) => `\`${part.replaceAll("`", "``")}\``)
-    .join(".");
+  return quoteName(...`${history}_current`.split("."));
 }

@@ -77,19 +77,19 @@ export function postgresqlSource(options: PostgresqlSourceOptions): SourceReader
       return rows.map(([name]) => name ?? "");
     },
     async figures(table, asked, context) {
-      const { names, text } = figuresSql(DIALECT, `${quote(table.schema)}.${quote(table.table)}`, asked);
+      const { names, text } = figuresSql(
+        DIALECT,
+        `${pg.escapeIdentifier(table.schema)}.${pg.escapeIdentifier(table.table)}`,
+        asked,
+      );
       const [row] = await query(table, context, text);
       return Object.fromEntries(names.map((name, index) => [name, row?.[index] ?? "none"]));
     },
   };
 }
 
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 const DIALECT: Dialect = {
-  quote,
+  quote: pg.escapeIdentifier,
   write: (value: string, form: Form): string => {
     switch (form.kind) {
       case "text":

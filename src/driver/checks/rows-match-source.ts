@@ -1,5 +1,5 @@
 import { HeadwaterError } from "../../model/errors.js";
-import type { Statements } from "../../operations/statements.js";
+import { quoteName, type Statements } from "../../operations/statements.js";
 import type { WaitOptions } from "../../operations/wait.js";
 import type { Check, CheckContext } from "./check.js";
 import { currentRows, untilAgreed, type AgreementOptions } from "./matches-source.js";
@@ -133,7 +133,7 @@ function formOf(type: string): Form | undefined {
 }
 
 const DIALECT: Dialect = {
-  quote: (name) => `\`${name.replaceAll("`", "``")}\``,
+  quote: quoteName,
   write: (value, form) => {
     switch (form.kind) {
       case "text":

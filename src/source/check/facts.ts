@@ -170,6 +170,11 @@ export function sourceNames({ tables }: Pipeline): { readonly schemas: string[];
   };
 }
 
+/** The same as one text, for databases that take apart JSON. */
+export function sourceNamesJson({ tables }: Pipeline): string {
+  return JSON.stringify(tables.map(({ source }) => [source.schema, source.table]));
+}
+
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
 /** Tables of what an engine's queries brought; `readable` and what only this engine tells are made of a table's own row. */

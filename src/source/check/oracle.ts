@@ -1,6 +1,6 @@
 import {
   nameOf,
-  sourceNames,
+  sourceNamesJson,
   qualified,
   tablesIn,
   text,
@@ -44,8 +44,7 @@ JOIN all_tab_cols c ON c.owner = i.table_owner AND c.table_name = i.table_name A
 
 export const oracleCheck: EngineCheck = {
   async read(query, { pipeline, user }): Promise<Facts> {
-    const { schemas, tables: names } = sourceNames(pipeline);
-    const pairs = JSON.stringify(schemas.map((schema, at) => [schema, names[at]]));
+    const pairs = sourceNamesJson(pipeline);
     const [database] = await unlessDenied(query, ORACLE_QUERIES.database);
     const [version] = await unlessDenied(query, ORACLE_QUERIES.version);
     const [container] = await query(ORACLE_QUERIES.container);

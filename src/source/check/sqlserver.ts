@@ -1,6 +1,6 @@
 import {
   nameOf,
-  sourceNames,
+  sourceNamesJson,
   qualified,
   tablesIn,
   text,
@@ -68,8 +68,7 @@ ORDER BY s.name, o.name, i.name, x.key_ordinal`,
 
 export const sqlserverCheck: EngineCheck = {
   async read(query, { pipeline, user, hosting }): Promise<Facts> {
-    const { schemas, tables: names } = sourceNames(pipeline);
-    const pairs = JSON.stringify(schemas.map((schema, at) => [schema, names[at]]));
+    const pairs = sourceNamesJson(pipeline);
     const [server] = await query(SQLSERVER_QUERIES.server);
     const [agent] = hosting === "rds" ? [] : await unlessDenied(query, SQLSERVER_QUERIES.agent);
     const [backup] = await unlessDenied(query, SQLSERVER_QUERIES.backup);
